@@ -1,0 +1,283 @@
+/**
+ * The storage contract. `test/contract/storage.ts` is the same contract as a test suite: a storage is finished when it passes.
+ *
+ * The log is the design. Every command is atomic: it changes one entity and appends its changes to the log of that entity's
+ * partition, or does nothing and throws. Watches, waits, history and other replicas read the log and nothing else.
+ *
+ * Commands and reads answer at once where nothing needs to be awaited (see {@link Awaitable}); a failing one throws or rejects
+ * with an `OpsCoreError`, so callers treat both alike. Callers pass valid input: ids, limits and sizes are checked above.
+ */
+import type { Awaitable } from "../lib/awaitable.js";
+import type { JsonObject } from "../lib/json.js";
+import type { Selector } from "../lib/selector.js";
+import type {
+  Agent,
+  AgentProfile,
+  Change,
+  Liveness,
+  ReportContent,
+  SessionRecord,
+  SessionStatus,
+  State,
+  StateRecord,
+} from "./records.js";
+
+/** For how long the answer to a `requestId` is remembered. */
+export const REQUEST_MEMORY_MS = 10 * 60_000;
+
+/** The mass-expiry brake: at least so many agents, and more than this share of all leased ones, lost in one sweep. */
+export const BRAKE_MIN_AGENTS = 20;
+export const BRAKE_SHARE = 0.5;
+
+export interface AgentKey {
+  readonly namespace: string;
+  readonly agentId: string;
+}
+
+export interface SessionKey {
+  readonly namespace: string;
+  readonly sessionId: string;
+}
+
+/** Makes a command safe to repeat: the same key, command and `requestId` give the first success again. Empty: not asked for. */
+interface Repeatable {
+  readonly requestId: string;
+}
+
+interface Attributed {
+  /** Who commits; kept on the record. */
+  readonly actor: string;
+}
+
+export interface RegisterAgent extends AgentKey, Repeatable, Attributed {
+  readonly profile: AgentProfile;
+  readonly initialState: State;
+  /** Leave incarnation, lease and state of a registered agent alone; change only its profile. */
+  readonly keepState: boolean;
+}
+
+export interface Registered {
+  /** After the reports that were held for it. */
+  readonly agent: Agent;
+  readonly created: boolean;
+}
+
+export interface DeregisterAgent extends AgentKey, Attributed {
+  /** Only this incarnation; 0: any. */
+  readonly incarnation: number;
+}
+
+export interface UpdateAgent extends AgentKey, Repeatable, Attributed {
+  readonly patch: Partial<AgentProfile>;
+  /** Only if the agent record has this revision; 0: any. */
+  readonly expectedRevision: number;
+}
+
+export interface RenewLease extends AgentKey {
+  /** Only this incarnation; 0: any. */
+  readonly incarnation: number;
+}
+
+export interface RenewedLease {
+  /** 0 for an agent without a lease. */
+  readonly leaseTtlMs: number;
+  readonly remainingMs: number;
+}
+
+export interface SetState extends AgentKey, ReportContent, Repeatable, Attributed {
+  /** 0: not checked. */
+  readonly incarnation: number;
+  /** 0: not checked. */
+  readonly sequence: number;
+  readonly reportTime: number | undefined;
+  /** Empty: any. */
+  readonly expectedStates: readonly State[];
+  /** 0: any. */
+  readonly expectedRevision: number;
+  /** How long to hold the report while the agent is not registered; 0: fail at once. */
+  readonly holdMs: number;
+}
+
+export interface ReportOutcome {
+  readonly state: StateRecord;
+  readonly changed: boolean;
+}
+
+export interface ListAgents {
+  readonly namespace: string;
+  readonly selector: Selector;
+  /** All of these; empty: any. */
+  readonly capabilities: readonly string[];
+  /** One of these; empty: any. */
+  readonly states: readonly State[];
+  /** One of these; empty: any. */
+  readonly liveness: readonly Liveness[];
+  readonly limit: number;
+  /** `next` of the page before; undefined: the first page. Opaque, and from outside: one that cannot be read throws INVALID_PAGE_TOKEN. */
+  readonly cursor: string | undefined;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** The next page's cursor; undefined when there is no more. A page may be short, even empty, and still have a next one. */
+  readonly next: string | undefined;
+}
+
+export interface ReadHistory extends AgentKey {
+  readonly afterRevision: number;
+  readonly limit: number;
+}
+
+export interface HistoryPage {
+  /** Oldest first. */
+  readonly entries: readonly StateRecord[];
+  /** The entry before the first one, if it is kept. */
+  readonly before: StateRecord | undefined;
+  readonly more: boolean;
+}
+
+export interface ExpireLeases {
+  /**
+   * For how long the caller had not been able to sweep (milliseconds). An agent whose lease is not longer and ran out gets one
+   * fresh lease instead of being expired: its renewals may have been waiting behind the same stall.
+   */
+  readonly stalledMs: number;
+}
+
+export interface Expired {
+  readonly suspected: number;
+  readonly lost: number;
+  /** How many agents are past their time and kept at SUSPECT by the mass-expiry brake. */
+  readonly braked: number;
+}
+
+export interface StartSession extends SessionKey, Repeatable, Attributed {
+  readonly agentId: string;
+  readonly workflowId: string;
+  readonly metadata: JsonObject | undefined;
+}
+
+export interface UpdateSession extends SessionKey, Repeatable, Attributed {
+  readonly patch: Partial<Pick<SessionRecord, "status" | "metadata" | "result" | "error">>;
+  /** 0: any. */
+  readonly expectedRevision: number;
+}
+
+export interface ListSessions {
+  readonly namespace: string;
+  /** Empty: any. */
+  readonly agentId: string;
+  /** Empty: any. */
+  readonly workflowId: string;
+  /** One of these; empty: any. */
+  readonly statuses: readonly SessionStatus[];
+  readonly limit: number;
+  readonly cursor: string | undefined;
+}
+
+/**
+ * A place in the log: after `revisions[p]` in each partition p. Valid for the history named by `epoch`, which changes when data
+ * may have been lost.
+ */
+export interface Position {
+  /** 1 to 32 characters of `[A-Za-z0-9_-]`. */
+  readonly epoch: string;
+  readonly revisions: readonly number[];
+}
+
+/** Why a position cannot be continued: the log was cut short, it ends before the position, or it is another log. */
+export type LossReason = "truncated" | "ahead" | "epoch";
+
+export type LogPage =
+  | {
+      readonly lost: undefined;
+      /** In commit order for each partition. */
+      readonly changes: readonly Change[];
+      /** After the last change. */
+      readonly position: Position;
+      /** Whether the page reached the end of the log as it was when it was read. */
+      readonly atHead: boolean;
+    }
+  | { readonly lost: LossReason };
+
+/** Takes the log as it grows. Its methods must not throw and must not call commands synchronously. */
+export interface LogListener {
+  /** The next changes, in commit order for each partition, and the position after them. */
+  onChanges(changes: readonly Change[], position: Position): void;
+  /** The log could not be followed without a gap: what follows continues from `position`. */
+  onLost(reason: LossReason, position: Position): void;
+}
+
+export interface LogTail {
+  /** Where the tail began: the listener gets everything after it. */
+  readonly start: Position;
+  close(): Awaitable<void>;
+}
+
+/**
+ * Current entities. Every commit up to `position` is in the pages; a page may hold newer records, which their revision shows, so a
+ * reader that goes on from `position` skips what a record already held.
+ */
+export interface Snapshot<T> {
+  readonly position: Position;
+  pages(): AsyncIterable<SnapshotPage<T>> | Iterable<SnapshotPage<T>>;
+}
+
+export interface SnapshotPage<T> {
+  readonly partition: number;
+  readonly items: readonly T[];
+}
+
+export interface SnapshotQuery {
+  readonly namespace: string;
+  /** Only entities with these ids; undefined: all of the namespace. */
+  readonly ids: readonly string[] | undefined;
+}
+
+/** The ordered log of commits. */
+export interface ChangeLog {
+  /** The position after the newest commit. */
+  head(): Awaitable<Position>;
+  /** Up to `limit` changes after `from`. */
+  readLog(from: Position, limit: number): Awaitable<LogPage>;
+  /** Follows the log from its end. */
+  tail(listener: LogListener): Awaitable<LogTail>;
+  snapshotAgents(query: SnapshotQuery): Awaitable<Snapshot<Agent>>;
+  snapshotSessions(query: SnapshotQuery): Awaitable<Snapshot<SessionRecord>>;
+}
+
+export interface Storage extends ChangeLog {
+  registerAgent(command: RegisterAgent): Awaitable<Registered>;
+  /** @throws AGENT_NOT_FOUND, STALE_INCARNATION, UNKNOWN_INCARNATION */
+  deregisterAgent(command: DeregisterAgent): Awaitable<Agent>;
+  /** @throws AGENT_NOT_FOUND, STATE_MISMATCH */
+  updateAgent(command: UpdateAgent): Awaitable<Agent>;
+  getAgent(key: AgentKey): Awaitable<Agent | undefined>;
+  listAgents(query: ListAgents): Awaitable<Page<Agent>>;
+  /** @throws AGENT_NOT_FOUND, STALE_INCARNATION, UNKNOWN_INCARNATION */
+  renewLease(command: RenewLease): Awaitable<RenewedLease>;
+  /**
+   * Applies a report; while the agent is not registered, holds it up to `holdMs` and answers when it was applied.
+   *
+   * @throws AGENT_NOT_FOUND, STALE_INCARNATION, UNKNOWN_INCARNATION, STALE_SEQUENCE, STATE_MISMATCH, ILLEGAL_TRANSITION, in this
+   * order of checks; TOO_MANY when too many reports are held
+   */
+  setState(command: SetState): Awaitable<ReportOutcome>;
+  getState(key: AgentKey): Awaitable<StateRecord | undefined>;
+  /** Undefined when nothing is known of the agent. */
+  readHistory(query: ReadHistory): Awaitable<HistoryPage | undefined>;
+  /** Expires what is due. Called every few hundred milliseconds by every replica. */
+  expireLeases(command: ExpireLeases): Awaitable<Expired>;
+  /** Makes LOST what the brake holds at SUSPECT in one namespace. Answers how many. */
+  confirmExpiry(namespace: string): Awaitable<number>;
+  /** @throws AGENT_NOT_FOUND, SESSION_ALREADY_EXISTS */
+  startSession(command: StartSession): Awaitable<SessionRecord>;
+  /** @throws SESSION_NOT_FOUND, SESSION_ENDED, STATE_MISMATCH, ILLEGAL_TRANSITION, in this order of checks */
+  updateSession(command: UpdateSession): Awaitable<SessionRecord>;
+  getSession(key: SessionKey): Awaitable<SessionRecord | undefined>;
+  listSessions(query: ListSessions): Awaitable<Page<SessionRecord>>;
+  /** Whether commands can be served now. */
+  ready(): Awaitable<boolean>;
+  /** Ends tails, fails held reports with SERVER_STOPPING, frees everything. May be called again. */
+  close(): Awaitable<void>;
+}
