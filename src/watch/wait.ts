@@ -1,0 +1,217 @@
+import { OpsCoreError, serverStopping } from "../errors/index.js";
+import { chain, type Awaitable } from "../lib/awaitable.js";
+import { AgentChangeType, Liveness, type Change, type State, type StateRecord } from "../storage/records.js";
+import type { AgentKey, Storage } from "../storage/storage.js";
+import type { WatchHub } from "./hub.js";
+import type { ChangeSink } from "./router.js";
+
+/** How a wait ended. The numbers are those of `opscore.v1.WaitOutcome`. */
+export const WaitOutcome = { REACHED: 1, FAILED: 2, DEREGISTERED: 3, LOST: 4 } as const;
+export type WaitOutcome = (typeof WaitOutcome)[keyof typeof WaitOutcome];
+
+export interface WaitRequest extends AgentKey {
+  /** Any of these ends the wait with REACHED. */
+  readonly states: readonly State[];
+  /** Any of these ends the wait with FAILED. */
+  readonly failStates: readonly State[];
+  readonly failOnLost: boolean;
+  /** Undefined: the current state counts. Otherwise only what was committed after it. */
+  readonly afterRevision: number | undefined;
+  /** In milliseconds; undefined: without end. */
+  readonly timeoutMs: number | undefined;
+  /** The caller goes away. */
+  readonly signal: AbortSignal;
+}
+
+export interface WaitResult {
+  readonly outcome: WaitOutcome;
+  readonly state: StateRecord;
+}
+
+/** The time to wait ran out. */
+export class WaitTimedOut extends OpsCoreError {
+  constructor(
+    agentId: string,
+    /** What was known of the agent last, if anything. */
+    readonly lastState: StateRecord | undefined,
+  ) {
+    super("WAIT_TIMED_OUT", `agent ${agentId} did not get there in time`, { agent_id: agentId });
+  }
+}
+
+const HISTORY_PAGE = 1000;
+/** The longest delay that a Node timer takes. */
+const MAX_TIMER_MS = 0x7fff_ffff;
+
+/**
+ * Waits until an agent is in one of some states.
+ *
+ * @throws WAIT_TIMED_OUT, STORAGE_UNAVAILABLE, SERVER_STOPPING; the signal's reason when the caller goes away
+ */
+export function waitForState(
+  hub: WatchHub,
+  storage: Pick<Storage, "getState" | "readHistory">,
+  request: WaitRequest,
+): Promise<WaitResult> {
+  if (hub.isStopped) return Promise.reject(serverStopping());
+  return new Promise((resolve, reject) => new Wait(hub, storage, request, resolve, reject).start());
+}
+
+/**
+ * One wait. It listens first and reads then, so that nothing falls between: what is committed during the reading is kept and
+ * judged after it, in commit order.
+ */
+class Wait implements ChangeSink {
+  private last: StateRecord | undefined;
+  /** Up to this revision everything was judged. */
+  private judged = 0;
+  /** Whether the current state counts, or only what comes after `judged`. */
+  private currentCounts: boolean;
+  /** What arrived during the reading; undefined when nothing is read. */
+  private meanwhile: StateRecord[] | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private over = false;
+
+  constructor(
+    private readonly hub: WatchHub,
+    private readonly storage: Pick<Storage, "getState" | "readHistory">,
+    private readonly request: WaitRequest,
+    private readonly resolve: (result: WaitResult) => void,
+    private readonly reject: (reason: unknown) => void,
+  ) {
+    this.currentCounts = request.afterRevision === undefined;
+    this.judged = request.afterRevision ?? 0;
+  }
+
+  start(): void {
+    const { namespace, agentId, signal, timeoutMs } = this.request;
+    if (signal.aborted) {
+      this.reject(signal.reason);
+      return;
+    }
+    this.hub.settle();
+    this.hub.router.add(this, { kind: "agent", namespace, by: "id", ids: [agentId] });
+    signal.addEventListener("abort", this.onAbort, { once: true });
+    if (timeoutMs !== undefined) this.timer = setTimeout(this.onTimeout, Math.min(timeoutMs, MAX_TIMER_MS));
+    this.read();
+  }
+
+  offer(change: Change): boolean {
+    if (change.kind !== "agent") return false;
+    if (this.meanwhile === undefined) this.judge(change.state);
+    else this.meanwhile.push(change.state);
+    return false;
+  }
+
+  flush(): void {
+    // Judged when offered.
+  }
+
+  /** Data was lost: revisions from before say nothing any more, so the current state counts. */
+  lost(): void {
+    this.judged = 0;
+    this.currentCounts = true;
+    if (this.meanwhile === undefined) this.read();
+    else this.meanwhile = [];
+  }
+
+  stop(): void {
+    this.finish();
+    this.reject(serverStopping());
+  }
+
+  private read(): void {
+    this.meanwhile = [];
+    const failed = (thrown: unknown): void => {
+      this.finish();
+      this.reject(thrown);
+    };
+    try {
+      const read = this.currentCounts ? this.readCurrent() : this.readHistory();
+      const done = chain(read, () => this.judgeMeanwhile());
+      if (done instanceof Promise) done.catch(failed);
+    } catch (thrown) {
+      failed(thrown);
+    }
+  }
+
+  private readCurrent(): Awaitable<void> {
+    return chain(this.storage.getState(this.request), (state) => {
+      if (state === undefined) return;
+      this.last = state;
+      this.judged = state.revision;
+      const outcome = this.outcomeOf(state.state) ?? this.outcomeOfLoss(state);
+      if (outcome !== undefined) this.succeed(outcome, state);
+    });
+  }
+
+  private readHistory(): Awaitable<void> {
+    const { namespace, agentId } = this.request;
+    const query = { namespace, agentId, afterRevision: this.judged, limit: HISTORY_PAGE };
+    return chain(this.storage.readHistory(query), (page) => {
+      this.last ??= page?.before;
+      for (const state of page?.entries ?? []) this.judge(state);
+      if (page?.more === true && !this.over) return this.readHistory();
+    });
+  }
+
+  private judgeMeanwhile(): void {
+    const meanwhile = this.meanwhile ?? [];
+    this.meanwhile = undefined;
+    for (const state of meanwhile) this.judge(state);
+  }
+
+  /** Looks at a state that was committed during the wait, or after the revision that the caller named. */
+  private judge(state: StateRecord): void {
+    if (state.revision <= this.judged || this.over) return;
+    this.judged = state.revision;
+    this.last = state;
+    const outcome = this.outcomeOfCommit(state);
+    if (outcome !== undefined) this.succeed(outcome, state);
+  }
+
+  private outcomeOfCommit(state: StateRecord): WaitOutcome | undefined {
+    switch (state.cause) {
+      case AgentChangeType.DEREGISTERED:
+        return WaitOutcome.DEREGISTERED;
+      case AgentChangeType.LIVENESS:
+        // What the agent does was judged when it was reported.
+        return this.outcomeOfLoss(state);
+      case AgentChangeType.REGISTERED:
+      case AgentChangeType.TRANSITION:
+      case AgentChangeType.UPDATED:
+        return this.outcomeOf(state.state);
+    }
+  }
+
+  private outcomeOf(state: State): WaitOutcome | undefined {
+    if (this.request.states.includes(state)) return WaitOutcome.REACHED;
+    return this.request.failStates.includes(state) ? WaitOutcome.FAILED : undefined;
+  }
+
+  private outcomeOfLoss({ liveness }: StateRecord): WaitOutcome | undefined {
+    return this.request.failOnLost && liveness === Liveness.LOST ? WaitOutcome.LOST : undefined;
+  }
+
+  private succeed(outcome: WaitOutcome, state: StateRecord): void {
+    this.finish();
+    this.resolve({ outcome, state });
+  }
+
+  private readonly onAbort = (): void => {
+    this.finish();
+    this.reject(this.request.signal.reason);
+  };
+
+  private readonly onTimeout = (): void => {
+    this.finish();
+    this.reject(new WaitTimedOut(this.request.agentId, this.last));
+  };
+
+  private finish(): void {
+    this.over = true;
+    this.hub.router.remove(this);
+    this.request.signal.removeEventListener("abort", this.onAbort);
+    clearTimeout(this.timer);
+  }
+}
