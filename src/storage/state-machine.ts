@@ -3,7 +3,7 @@
  */
 import { SessionStatus, State } from "./records.js";
 
-/** From each state, the states a report may lead to. The same state again is always legal. */
+/** From each state, the states a report may lead to. The same state with other content is legal too, until it is a terminal one. */
 export const STATE_TRANSITIONS: Readonly<Record<State, readonly State[]>> = {
   [State.UNKNOWN]: [State.INITIALIZING, State.IDLE, State.ACTIVE, State.ERROR, State.FINISHED],
   [State.INITIALIZING]: [State.IDLE, State.ACTIVE, State.ERROR, State.FINISHED],
@@ -39,9 +39,17 @@ export const SESSION_TRANSITIONS: Readonly<Record<SessionStatus, readonly Sessio
   [SessionStatus.CANCELLED]: [],
 };
 
-/** Tells whether an agent may report `to` when it is in `from`. */
+/**
+ * Tells whether an agent that is in `from` may report `to` with content that differs from what it reported before. (A report that
+ * differs in nothing makes no transition and is always legal.)
+ */
 export function isLegalTransition(from: State, to: State): boolean {
-  return from === to || STATE_TRANSITIONS[from].includes(to);
+  return (from === to && !isTerminal(from)) || STATE_TRANSITIONS[from].includes(to);
+}
+
+/** Tells whether only a new registration leaves this state. */
+export function isTerminal(state: State): boolean {
+  return STATE_TRANSITIONS[state].length === 0;
 }
 
 /** Tells whether a session that is `from` may become `to`. */

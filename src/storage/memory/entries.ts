@@ -1,0 +1,97 @@
+import type { AgentRecord, SessionRecord, StateRecord } from "../records.js";
+import { NOT_SCHEDULED, type Scheduled } from "./deadline-heap.js";
+import { OrderedIndex, type Ordered } from "./ordered-index.js";
+import type { Ring } from "./ring.js";
+
+/** The deadline of what has no lease. */
+export const NEVER = Infinity;
+
+/** One registered agent: its current records, and what changes without a commit. */
+export class AgentEntry implements Ordered, Scheduled {
+  /** When the lease runs out, by the monotonic clock; NEVER without one. A renewal writes this and nothing else. */
+  leaseDeadline = NEVER;
+  /** The highest sequence of this incarnation, also when the report that brought it changed nothing. */
+  sequence = 0;
+  dueAt = NEVER;
+  heapIndex = NOT_SCHEDULED;
+
+  constructor(
+    readonly table: NamespaceTable,
+    readonly ordinal: number,
+    readonly history: Ring<StateRecord>,
+    public record: AgentRecord,
+    public state: StateRecord,
+  ) {}
+}
+
+/** What is left of an agent that was deregistered. */
+export interface Tombstone {
+  readonly table: NamespaceTable;
+  readonly agentId: string;
+  readonly incarnation: number;
+  readonly history: Ring<StateRecord>;
+  readonly removeTime: number;
+}
+
+export class SessionEntry implements Ordered {
+  constructor(
+    readonly table: NamespaceTable,
+    readonly ordinal: number,
+    public record: SessionRecord,
+  ) {}
+}
+
+/** Everything of one namespace. */
+export class NamespaceTable {
+  readonly agents = new Map<string, AgentEntry>();
+  readonly agentsInOrder = new OrderedIndex<AgentEntry>();
+  readonly tombstones = new Map<string, Tombstone>();
+  readonly sessions = new Map<string, SessionEntry>();
+  readonly sessionsInOrder = new OrderedIndex<SessionEntry>();
+  readonly sessionsByAgent = new Map<string, OrderedIndex<SessionEntry>>();
+  private lastOrdinal = 0;
+
+  constructor(readonly namespace: string) {}
+
+  get isEmpty(): boolean {
+    return this.agents.size === 0 && this.tombstones.size === 0 && this.sessions.size === 0;
+  }
+
+  nextOrdinal(): number {
+    this.lastOrdinal += 1;
+    return this.lastOrdinal;
+  }
+}
+
+/** All namespaces. One comes with its first agent and goes when nothing is left of it, so names alone cost nothing. */
+export class Namespaces {
+  private readonly tables = new Map<string, NamespaceTable>();
+
+  get(namespace: string): NamespaceTable | undefined {
+    return this.tables.get(namespace);
+  }
+
+  getOrCreate(namespace: string): NamespaceTable {
+    const known = this.tables.get(namespace);
+    if (known !== undefined) return known;
+    const table = new NamespaceTable(namespace);
+    this.tables.set(namespace, table);
+    return table;
+  }
+
+  dropIfEmpty(table: NamespaceTable): void {
+    if (table.isEmpty) this.tables.delete(table.namespace);
+  }
+
+  agent(namespace: string, agentId: string): AgentEntry | undefined {
+    return this.tables.get(namespace)?.agents.get(agentId);
+  }
+
+  session(namespace: string, sessionId: string): SessionEntry | undefined {
+    return this.tables.get(namespace)?.sessions.get(sessionId);
+  }
+
+  clear(): void {
+    this.tables.clear();
+  }
+}

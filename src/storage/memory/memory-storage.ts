@@ -1,0 +1,214 @@
+import { serverStopping } from "../../errors/index.js";
+import type { Awaitable } from "../../lib/awaitable.js";
+import type { Agent, SessionRecord, StateRecord } from "../records.js";
+import type * as contract from "../storage.js";
+import { Agents } from "./agents.js";
+import { ChangeRing } from "./change-ring.js";
+import { Commits } from "./commits.js";
+import { Namespaces } from "./entries.js";
+import { HeldReports } from "./held-reports.js";
+import { HistoryRetention } from "./history.js";
+import { Leases } from "./leases.js";
+import type { MemoryStorageSettings } from "./options.js";
+import { Reports } from "./reports.js";
+import { RequestMemory } from "./request-memory.js";
+import { Sessions } from "./sessions.js";
+import { snapshotAgents, snapshotSessions } from "./snapshots.js";
+import { Tombstones } from "./tombstones.js";
+
+/**
+ * The storage contract over plain maps and a ring log, for one process: one partition, nothing to install, nothing kept when the
+ * process ends. Everything but a held report answers at once.
+ *
+ * A commit costs the same whether there are a thousand agents or a million: two look-ups, one record, one change, one place in
+ * the agent's history and one in the log. A renewal writes one number.
+ */
+export class MemoryStorage implements contract.Storage {
+  private readonly namespaces = new Namespaces();
+  private readonly log: ChangeRing;
+  private readonly commits: Commits;
+  private readonly history: HistoryRetention;
+  private readonly leases: Leases;
+  private readonly held: HeldReports;
+  private readonly reports: Reports;
+  private readonly tombstones: Tombstones;
+  private readonly agents: Agents;
+  private readonly sessions: Sessions;
+  private readonly answers: RequestAnswers;
+  private closed = false;
+
+  constructor(settings: MemoryStorageSettings) {
+    const { clock, historyAgeMs } = settings;
+    const { namespaces } = this;
+    this.answers = new RequestAnswers(settings);
+    this.log = new ChangeRing(settings.logCapacity, settings.logBytes);
+    this.history = new HistoryRetention(settings.historyLimit, historyAgeMs);
+    this.commits = new Commits(clock, this.log, this.history);
+    this.leases = new Leases(clock, this.commits);
+    this.held = new HeldReports({
+      perAgent: settings.maxHeldReportsPerAgent,
+      inAll: settings.maxHeldReports,
+      bytes: settings.maxHeldBytes,
+    });
+    this.reports = new Reports(namespaces, this.commits, this.leases, this.held, this.answers.reported);
+    this.tombstones = new Tombstones(namespaces, settings.maxTombstones, historyAgeMs);
+    this.agents = new Agents(namespaces, this.commits, this.leases, this.reports, this.tombstones, this.answers);
+    const endedLimits = { count: settings.maxEndedSessions, ageMs: historyAgeMs };
+    this.sessions = new Sessions(namespaces, this.commits, endedLimits, this.answers);
+  }
+
+  registerAgent(command: contract.RegisterAgent): contract.Registered {
+    this.checkOpen();
+    return this.agents.register(command);
+  }
+
+  deregisterAgent(command: contract.DeregisterAgent): Agent {
+    this.checkOpen();
+    return this.agents.deregister(command);
+  }
+
+  updateAgent(command: contract.UpdateAgent): Agent {
+    this.checkOpen();
+    return this.agents.update(command);
+  }
+
+  getAgent(key: contract.AgentKey): Agent | undefined {
+    this.checkOpen();
+    return this.agents.get(key);
+  }
+
+  listAgents(query: contract.ListAgents): contract.Page<Agent> {
+    this.checkOpen();
+    return this.agents.list(query);
+  }
+
+  renewLease(command: contract.RenewLease): contract.RenewedLease {
+    this.checkOpen();
+    return this.agents.renewLease(command);
+  }
+
+  setState(command: contract.SetState): Awaitable<contract.ReportOutcome> {
+    this.checkOpen();
+    return this.reports.set(command);
+  }
+
+  getState(key: contract.AgentKey): StateRecord | undefined {
+    this.checkOpen();
+    return this.namespaces.agent(key.namespace, key.agentId)?.state;
+  }
+
+  readHistory(query: contract.ReadHistory): contract.HistoryPage | undefined {
+    this.checkOpen();
+    const now = this.commits.commitTime;
+    this.tombstones.forget(now);
+    const table = this.namespaces.get(query.namespace);
+    const source = table?.agents.get(query.agentId) ?? table?.tombstones.get(query.agentId);
+    return source === undefined ? undefined : this.history.read(source.history, query, now);
+  }
+
+  expireLeases(command: contract.ExpireLeases): contract.Expired {
+    this.checkOpen();
+    this.forget();
+    return this.leases.sweep(command.stalledMs);
+  }
+
+  confirmExpiry(namespace: string): number {
+    this.checkOpen();
+    return this.leases.confirm(namespace);
+  }
+
+  startSession(command: contract.StartSession): SessionRecord {
+    this.checkOpen();
+    return this.sessions.start(command);
+  }
+
+  updateSession(command: contract.UpdateSession): SessionRecord {
+    this.checkOpen();
+    return this.sessions.update(command);
+  }
+
+  getSession(key: contract.SessionKey): SessionRecord | undefined {
+    this.checkOpen();
+    return this.sessions.get(key);
+  }
+
+  listSessions(query: contract.ListSessions): contract.Page<SessionRecord> {
+    this.checkOpen();
+    return this.sessions.list(query);
+  }
+
+  head(): contract.Position {
+    this.checkOpen();
+    return this.log.head;
+  }
+
+  readLog(from: contract.Position, limit: number): contract.LogPage {
+    this.checkOpen();
+    return this.log.read(from, limit);
+  }
+
+  tail(listener: contract.LogListener): contract.LogTail {
+    this.checkOpen();
+    return this.log.tail(listener);
+  }
+
+  snapshotAgents(query: contract.SnapshotQuery): contract.Snapshot<Agent> {
+    this.checkOpen();
+    return snapshotAgents(this.namespaces, this.leases, this.log.head, query);
+  }
+
+  snapshotSessions(query: contract.SnapshotQuery): contract.Snapshot<SessionRecord> {
+    this.checkOpen();
+    return snapshotSessions(this.namespaces, this.log.head, query);
+  }
+
+  ready(): boolean {
+    return !this.closed;
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.held.close();
+    this.log.close();
+    this.namespaces.clear();
+  }
+
+  /** Drops what retention has no more room for. Bounded work per call is not promised, amortised constant work per commit is. */
+  private forget(): void {
+    const now = this.commits.commitTime;
+    this.tombstones.forget(now);
+    this.sessions.forget(now);
+    this.answers.forget();
+  }
+
+  private checkOpen(): void {
+    if (this.closed) throw serverStopping();
+  }
+}
+
+/** The answers that are remembered for repeated requests, for each command its own. */
+class RequestAnswers {
+  readonly registered: RequestMemory<contract.Registered>;
+  readonly updated: RequestMemory<Agent>;
+  readonly reported: RequestMemory<contract.ReportOutcome>;
+  readonly sessionStarted: RequestMemory<SessionRecord>;
+  readonly sessionUpdated: RequestMemory<SessionRecord>;
+
+  constructor(settings: MemoryStorageSettings) {
+    const { clock, maxRememberedRequests: count, maxRememberedBytes: bytes } = settings;
+    this.registered = new RequestMemory(clock, count, bytes);
+    this.updated = new RequestMemory(clock, count, bytes);
+    this.reported = new RequestMemory(clock, count, bytes);
+    this.sessionStarted = new RequestMemory(clock, count, bytes);
+    this.sessionUpdated = new RequestMemory(clock, count, bytes);
+  }
+
+  forget(): void {
+    this.registered.forget();
+    this.updated.forget();
+    this.reported.forget();
+    this.sessionStarted.forget();
+    this.sessionUpdated.forget();
+  }
+}

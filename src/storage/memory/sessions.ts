@@ -1,0 +1,202 @@
+import { agentNotFound, OpsCoreError, sessionNotFound } from "../../errors/index.js";
+import { jsonEquals } from "../../lib/json.js";
+import { SessionChangeType, SessionStatus, type SessionRecord } from "../records.js";
+import { isEnded, isLegalSessionTransition, sessionStatusName } from "../state-machine.js";
+import type { ListSessions, Page, SessionKey, StartSession, UpdateSession } from "../storage.js";
+import type { Commits } from "./commits.js";
+import { decodeCursor, encodeCursor } from "./cursor.js";
+import { SessionEntry, type Namespaces } from "./entries.js";
+import { OrderedIndex, toPage } from "./ordered-index.js";
+import { requestKey, type RequestMemory } from "./request-memory.js";
+import { Ring } from "./ring.js";
+import { sessionSize } from "./sizes.js";
+
+/** How many sessions one page looks at, at most. */
+const SCAN_BUDGET = 10_000;
+
+/** Answers to repeated requests about sessions. */
+export interface SessionAnswers {
+  readonly sessionStarted: RequestMemory<SessionRecord>;
+  readonly sessionUpdated: RequestMemory<SessionRecord>;
+}
+
+export interface EndedSessionLimits {
+  readonly count: number;
+  readonly ageMs: number;
+}
+
+/** What agents work on. A running session is kept until it ends, an ended one for as long as the limits allow. */
+export class Sessions {
+  private readonly ended = new Ring<SessionEntry>();
+
+  constructor(
+    private readonly namespaces: Namespaces,
+    private readonly commits: Commits,
+    private readonly limits: EndedSessionLimits,
+    private readonly answers: SessionAnswers,
+  ) {}
+
+  start(command: StartSession): SessionRecord {
+    const { namespace, sessionId, agentId } = command;
+    const key = requestKey(namespace, sessionId, command.requestId);
+    const answered = command.requestId === "" ? undefined : this.answers.sessionStarted.recall(key);
+    if (answered !== undefined) return answered;
+
+    const agent = this.namespaces.agent(namespace, agentId);
+    if (agent === undefined) throw agentNotFound(agentId);
+    const { table } = agent;
+    if (table.sessions.has(sessionId)) throw alreadyExists(sessionId);
+
+    const { commitTime, revision } = this.commits.stamp;
+    const record = sessionRecord({
+      namespace,
+      sessionId,
+      agentId,
+      workflowId: command.workflowId,
+      status: SessionStatus.STARTED,
+      metadata: command.metadata,
+      result: undefined,
+      error: "",
+      startTime: commitTime,
+      updateTime: commitTime,
+      endTime: undefined,
+      revision,
+    });
+    const entry = new SessionEntry(table, table.nextOrdinal(), record);
+    table.sessions.set(sessionId, entry);
+    table.sessionsInOrder.add(entry);
+    const ofAgent = table.sessionsByAgent.get(agentId) ?? new OrderedIndex<SessionEntry>();
+    table.sessionsByAgent.set(agentId, ofAgent);
+    ofAgent.add(entry);
+
+    this.commits.session(SessionChangeType.STARTED, record, undefined);
+    if (command.requestId !== "") this.answers.sessionStarted.remember(key, record, record.size);
+    return record;
+  }
+
+  update(command: UpdateSession): SessionRecord {
+    const key = requestKey(command.namespace, command.sessionId, command.requestId);
+    const answered = command.requestId === "" ? undefined : this.answers.sessionUpdated.recall(key);
+    if (answered !== undefined) return answered;
+
+    const entry = this.namespaces.session(command.namespace, command.sessionId);
+    if (entry === undefined) throw sessionNotFound(command.sessionId);
+    const record = this.apply(entry, command);
+    if (command.requestId !== "") this.answers.sessionUpdated.remember(key, record, record.size);
+    return record;
+  }
+
+  get(key: SessionKey): SessionRecord | undefined {
+    return this.namespaces.session(key.namespace, key.sessionId)?.record;
+  }
+
+  list(query: ListSessions): Page<SessionRecord> {
+    const after = decodeCursor("s", query.cursor);
+    const table = this.namespaces.get(query.namespace);
+    const index = query.agentId === "" ? table?.sessionsInOrder : table?.sessionsByAgent.get(query.agentId);
+    if (index === undefined) return { items: [], next: undefined };
+    const page = index.page(after, query.limit, SCAN_BUDGET, ({ record }) => isListed(record, query));
+    return toPage(
+      page,
+      (entry) => entry.record,
+      (ordinal) => encodeCursor("s", ordinal),
+    );
+  }
+
+  /** Drops ended sessions that are too old or too many. */
+  forget(now: number): void {
+    for (let oldest = this.ended.at(0); oldest !== undefined; oldest = this.ended.at(0)) {
+      const isOld = (oldest.record.endTime ?? now) < now - this.limits.ageMs;
+      if (!isOld && this.ended.length <= this.limits.count) return;
+      this.ended.shift();
+      this.drop(oldest);
+    }
+  }
+
+  private apply(entry: SessionEntry, { patch, expectedRevision }: UpdateSession): SessionRecord {
+    const current = entry.record;
+    if (isEnded(current.status)) throw sessionEnded(current);
+    if (expectedRevision !== 0 && expectedRevision !== current.revision) throw sessionMismatch(current);
+    const next = { ...current, ...patch };
+    if (!isLegalSessionTransition(current.status, next.status)) throw illegalTransition(current, next.status);
+    if (isSameContent(current, next)) return current;
+
+    const { commitTime, revision } = this.commits.stamp;
+    const ends = isEnded(next.status);
+    const record = sessionRecord({
+      ...next,
+      updateTime: commitTime,
+      endTime: ends ? commitTime : undefined,
+      revision,
+    });
+    entry.record = record;
+    if (ends) this.ended.push(entry);
+    this.commits.session(ends ? SessionChangeType.ENDED : SessionChangeType.UPDATED, record, current.status);
+    if (ends) this.forget(commitTime);
+    return record;
+  }
+
+  private drop(entry: SessionEntry): void {
+    const { table, record } = entry;
+    table.sessions.delete(record.sessionId);
+    table.sessionsInOrder.remove(entry);
+    const ofAgent = table.sessionsByAgent.get(record.agentId);
+    ofAgent?.remove(entry);
+    if (ofAgent?.size === 0) table.sessionsByAgent.delete(record.agentId);
+    this.namespaces.dropIfEmpty(table);
+  }
+}
+
+function sessionRecord(fields: Omit<SessionRecord, "size">): SessionRecord {
+  return {
+    namespace: fields.namespace,
+    sessionId: fields.sessionId,
+    agentId: fields.agentId,
+    workflowId: fields.workflowId,
+    status: fields.status,
+    metadata: fields.metadata,
+    result: fields.result,
+    error: fields.error,
+    startTime: fields.startTime,
+    updateTime: fields.updateTime,
+    endTime: fields.endTime,
+    revision: fields.revision,
+    size: sessionSize(fields),
+  };
+}
+
+function isSameContent(a: SessionRecord, b: SessionRecord): boolean {
+  return (
+    a.status === b.status && a.error === b.error && jsonEquals(a.metadata, b.metadata) && jsonEquals(a.result, b.result)
+  );
+}
+
+function isListed(record: SessionRecord, query: ListSessions): boolean {
+  if (query.workflowId !== "" && query.workflowId !== record.workflowId) return false;
+  return query.statuses.length === 0 || query.statuses.includes(record.status);
+}
+
+function alreadyExists(sessionId: string): OpsCoreError {
+  const metadata = { session_id: sessionId };
+  return new OpsCoreError("SESSION_ALREADY_EXISTS", `session ${sessionId} exists already`, metadata);
+}
+
+function sessionEnded({ sessionId, status }: SessionRecord): OpsCoreError {
+  const metadata = { session_id: sessionId, status: sessionStatusName(status) };
+  return new OpsCoreError("SESSION_ENDED", `session ${sessionId} has ended as ${metadata.status}`, metadata);
+}
+
+function sessionMismatch({ sessionId, status, revision }: SessionRecord): OpsCoreError {
+  const metadata = { status: sessionStatusName(status), revision: String(revision) };
+  const message = `session ${sessionId} is ${metadata.status} at revision ${revision}, not what was expected`;
+  return new OpsCoreError("STATE_MISMATCH", message, metadata);
+}
+
+function illegalTransition({ sessionId, status }: SessionRecord, next: SessionStatus): OpsCoreError {
+  const from = sessionStatusName(status);
+  const to = sessionStatusName(next);
+  return new OpsCoreError("ILLEGAL_TRANSITION", `session ${sessionId} is ${from} and cannot become ${to}`, {
+    from,
+    to,
+  });
+}

@@ -1,0 +1,38 @@
+import type { JsonObject } from "../../lib/json.js";
+import type { AgentProfile, ReportContent, SessionRecord } from "../records.js";
+
+/** What a record's numbers, times and tags take, in bytes. */
+const FIXED_BYTES = 64;
+
+/** About how many bytes a state takes on the wire. */
+export function stateSize(agentId: string, content: ReportContent, actor: string): number {
+  return (
+    FIXED_BYTES +
+    agentId.length +
+    actor.length +
+    content.reason.length +
+    content.message.length +
+    content.sessionId.length +
+    content.taskId.length +
+    jsonSize(content.details)
+  );
+}
+
+/** About how many bytes an agent takes on the wire, without its state. */
+export function agentSize(agentId: string, profile: AgentProfile): number {
+  let size = FIXED_BYTES + agentId.length + profile.displayName.length + profile.version.length;
+  size += profile.contactEndpoint.length + jsonSize(profile.metadata);
+  for (const capability of profile.capabilities) size += capability.length + 2;
+  for (const key in profile.labels) size += key.length + (profile.labels[key]?.length ?? 0) + 6;
+  return size;
+}
+
+/** About how many bytes a session takes on the wire. */
+export function sessionSize(session: Omit<SessionRecord, "size">): number {
+  const ids = session.sessionId.length + session.agentId.length + session.workflowId.length;
+  return FIXED_BYTES + ids + session.error.length + jsonSize(session.metadata) + jsonSize(session.result);
+}
+
+function jsonSize(value: JsonObject | undefined): number {
+  return value === undefined ? 0 : JSON.stringify(value).length;
+}
