@@ -1,0 +1,61 @@
+/**
+ * What callers may ask for. The defaults are the figures in the comments of the proto files; a deployment may choose others.
+ * Bounds that are part of what a field *is* (the characters and length of an id, a name, a label key) are not here: they stand
+ * beside their rule in `validation/`.
+ */
+export interface Limits {
+  /** A `message` or an `error`: bytes of UTF-8. */
+  readonly messageBytes: number;
+  /** `details`, `metadata` and `result`, each: bytes as JSON. */
+  readonly dataBytes: number;
+  /** How deep `details`, `metadata` and `result` may be nested; `{}` is 1 deep. */
+  readonly dataDepth: number;
+  /** Labels of one agent. */
+  readonly labels: number;
+  /** Capabilities of one agent, or of a filter. */
+  readonly capabilities: number;
+  /** Entries of a page, when the caller does not say. */
+  readonly defaultPageSize: number;
+  /** Entries of a page, at most. */
+  readonly maxPageSize: number;
+  /** A lease, in milliseconds. */
+  readonly minLeaseTtlMs: number;
+  readonly maxLeaseTtlMs: number;
+  /** How long a report waits for its agent's registration, in milliseconds. */
+  readonly defaultHoldMs: number;
+  readonly maxHoldMs: number;
+  /** Reports of one stream that are not answered yet; the server reads no further until the caller took some answers. */
+  readonly unansweredReports: number;
+  /** The same by size, in bytes. */
+  readonly unansweredBytes: number;
+  /** Ids that one watch may name. */
+  readonly watchedIds: number;
+  /** When an idle watch sends PROGRESS, in milliseconds. */
+  readonly defaultProgressMs: number;
+  readonly minProgressMs: number;
+  readonly maxProgressMs: number;
+}
+
+const KIB = 1024;
+const SECOND = 1_000;
+const HOUR = 3_600 * SECOND;
+
+export const DEFAULT_LIMITS: Limits = {
+  messageBytes: KIB,
+  dataBytes: 64 * KIB,
+  dataDepth: 32,
+  labels: 64,
+  capabilities: 256,
+  defaultPageSize: 50,
+  maxPageSize: 1_000,
+  minLeaseTtlMs: 100,
+  maxLeaseTtlMs: 24 * HOUR,
+  defaultHoldMs: 5 * SECOND,
+  maxHoldMs: 60 * SECOND,
+  unansweredReports: 1_024,
+  unansweredBytes: 4 * KIB * KIB,
+  watchedIds: 10_000,
+  defaultProgressMs: 10 * SECOND,
+  minProgressMs: 100,
+  maxProgressMs: HOUR,
+};
