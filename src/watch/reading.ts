@@ -151,6 +151,7 @@ export class Reading<E extends object, I, M> {
     const { hub } = this.group;
     const { position } = this;
     if (position === undefined) throw new Error("the log is read from a position");
+    // A storage in this process is then never ahead of the hub, and nothing has to be awaited.
     hub.settle();
     if (hub.hasPassed(position) && reaches(position.revisions, hub.position.revisions)) {
       if (this.mustReach !== undefined && !reaches(hub.position.revisions, this.mustReach)) {

@@ -32,8 +32,8 @@ export class Watcher<E extends object, I, M> implements PushSource<M>, Silent, R
   private queuedBytes = 0;
   /** The position of the last batch that the reader took: where it goes on after it was parked. */
   private taken: Position | undefined;
-  /** SYNCED comes once for each subscription and once after each RESYNC; one that was dropped from the queue is sent again. */
-  private synced: "no" | "queued" | "taken" = "no";
+  /** SYNCED comes once for each subscription and once after each RESYNC. It is taken as soon as it is queued: see onArrived. */
+  private synced = false;
   /** Which of the named entities were removed. */
   private gone: Set<string> | undefined;
   /** A step is under way that has to be awaited. */
@@ -68,10 +68,7 @@ export class Watcher<E extends object, I, M> implements PushSource<M>, Silent, R
     this.queuedBytes -= batch.size;
     this.silentTicks = 0;
     if (batch.position !== undefined) this.taken = batch.position;
-    if (batch.kind === BatchKind.SYNCED) {
-      this.synced = "taken";
-      this.reading.passedSynced();
-    }
+    if (batch.kind === BatchKind.SYNCED) this.reading.passedSynced();
     if (batch.existence !== undefined) this.follow(batch.existence);
     return batch.message;
   }
@@ -112,18 +109,19 @@ export class Watcher<E extends object, I, M> implements PushSource<M>, Silent, R
     this.enqueue(batch);
   }
 
+  /** Happens only within take(), with an empty queue. */
   onArrived(): void {
     const { group } = this;
     this.condition = "live";
     group.goLive(this);
-    if (this.synced !== "no") return;
-    this.synced = "queued";
+    if (this.synced) return;
+    this.synced = true;
     this.enqueue(group.batch(BatchKind.SYNCED, { position: group.hub.position }));
   }
 
   onLost(): void {
     this.fallBehind();
-    this.synced = "no";
+    this.synced = false;
     this.taken = undefined;
     this.gone = undefined;
     this.enqueue(this.group.batch(BatchKind.RESYNC, {}));
@@ -142,7 +140,6 @@ export class Watcher<E extends object, I, M> implements PushSource<M>, Silent, R
     this.queue = [];
     this.queuedEvents = 0;
     this.queuedBytes = 0;
-    if (this.synced === "queued") this.synced = "no";
   }
 
   /** PROGRESS for a watcher that is behind: its reader learns that the stream lives, and the token it has already. */
