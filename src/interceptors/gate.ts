@@ -1,0 +1,121 @@
+/**
+ * What every call passes on its way in and out, whichever lane it came by: stop, auth, limits, error mapping, log.
+ *
+ * Nothing here waits, so a lane may pass a call through in one turn. A lane calls {@link Gate.enter} before the handler, tells
+ * the {@link Passage} which messages it saw, and ends it exactly as the call ended.
+ */
+import type { Message } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Health } from "../../gen/health/v1/health_pb.js";
+import { StateService } from "../../gen/opscore/v1/state_service_pb.js";
+import { serverStopping } from "../errors/index.js";
+import { callerKey } from "../services/caller.js";
+import type { Authenticate } from "./auth.js";
+import type { CallInfo } from "./call.js";
+import { toConnectError } from "./errors.js";
+import type { OpenCallLimit } from "./limits.js";
+import type { CallLog } from "./logging.js";
+
+export interface GateParts {
+  readonly authenticate: Authenticate;
+  readonly openCalls: OpenCallLimit;
+  readonly log: CallLog;
+}
+
+export class Gate {
+  private stopping = false;
+
+  constructor(private readonly parts: GateParts) {}
+
+  /** From now on every new call is refused with SERVER_STOPPING; health checks go on. */
+  stop(): void {
+    this.stopping = true;
+  }
+
+  /**
+   * Lets a call in, and leaves its caller for the handler.
+   *
+   * @throws ConnectError when it may not go on; the refusal is logged already
+   */
+  enter(call: CallInfo): Passage {
+    const { log, openCalls, authenticate } = this.parts;
+    const passage = new Passage(call, log);
+    // A balancer that cannot ask sends no work here, or all of it: health is for everybody, always.
+    if (call.method.parent.typeName === Health.typeName) return passage;
+    try {
+      if (this.stopping) throw serverStopping();
+      call.contextValues.set(callerKey, authenticate(call.header));
+      if (staysOpen(call)) {
+        openCalls.acquire();
+        passage.slot = openCalls;
+      }
+    } catch (refusal) {
+      throw passage.failed(refusal);
+    }
+    return passage;
+  }
+}
+
+/** Whether a call lasts as long as its client likes. */
+function staysOpen({ method }: CallInfo): boolean {
+  return method.methodKind !== "unary" || method === StateService.method.waitForState;
+}
+
+/** One call on its way through. It ends once; what is said of it after that does not count. */
+export class Passage {
+  /** What the call holds until it ends. */
+  slot: OpenCallLimit | undefined;
+  private request: Message | undefined;
+  private received = 0;
+  private sent = 0;
+  private over = false;
+  private readonly since = performance.now();
+
+  constructor(
+    readonly call: CallInfo,
+    private readonly log: CallLog,
+  ) {}
+
+  /** A request message was read. */
+  gotMessage(message: Message): void {
+    this.received += 1;
+    this.request ??= message;
+  }
+
+  /** Response messages were handed out. */
+  sentMessages(count: number): void {
+    this.sent += count;
+  }
+
+  /** The call ended well. */
+  succeeded(): void {
+    this.end(undefined);
+  }
+
+  /**
+   * The call failed.
+   *
+   * @param thrown whatever the handler threw, or the refusal
+   * @returns what to tell the caller
+   */
+  failed(thrown: unknown): ConnectError {
+    const error = toConnectError(thrown, (errorId, defect) => this.log.defect(errorId, defect, this.call));
+    this.end(error);
+    return error;
+  }
+
+  /** The client went away. */
+  cancelled(): void {
+    if (!this.over) this.end(new ConnectError("the client went away", Code.Canceled));
+  }
+
+  private end(error: ConnectError | undefined): void {
+    if (this.over) return;
+    this.over = true;
+    this.slot?.release();
+    const { call, request, received, sent } = this;
+    const durationMs = performance.now() - this.since;
+    const counts = call.method.methodKind === "unary" ? undefined : { received, sent };
+    this.log.ended({ call, request, durationMs, counts, error });
+  }
+}

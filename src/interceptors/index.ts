@@ -1,0 +1,10 @@
+export { createAuthenticator, NAMESPACE_HEADER, type Authenticate } from "./auth.js";
+export { rpcName, type CallInfo, type HeaderReader } from "./call.js";
+export { gateInterceptor, passedGateKey } from "./connect.js";
+export { ERROR_DOMAIN, errorDetails, type ErrorDetail } from "./error-details.js";
+export { toConnectError, type OnDefect } from "./errors.js";
+export { Gate, Passage, type GateParts } from "./gate.js";
+export { OpenCallLimit } from "./limits.js";
+export { createLogger } from "./logger.js";
+export { CallLog, codeName, type CallOutcome } from "./logging.js";
+export { traceIdOf } from "./trace.js";

@@ -1,0 +1,65 @@
+import type { Clock } from "../lib/clock.js";
+import type { Expired, Storage } from "../storage/storage.js";
+
+export interface LeaseSweeperOptions {
+  readonly clock: Clock;
+  /** The time between two sweeps, in milliseconds. */
+  readonly intervalMs: number;
+  /** Told after each sweep that changed something. */
+  readonly onExpired?: (expired: Expired) => void;
+  /** Told when the mass-expiry brake takes hold, and with 0 when it lets go. */
+  readonly onBrake?: (braked: number) => void;
+  /** Told when a sweep failed; the next one comes all the same. */
+  readonly onFailure?: (thrown: unknown) => void;
+}
+
+/** Looks for leases that ran out. Every replica runs one: the storage decides, so that two do no harm. */
+export class LeaseSweeper {
+  private timer: NodeJS.Timeout | undefined;
+  private stopped = true;
+  private braked = 0;
+  /** When the last sweep that reached the storage ended, by the monotonic clock. */
+  private sweptAt: number;
+
+  constructor(
+    private readonly storage: Pick<Storage, "expireLeases">,
+    private readonly options: LeaseSweeperOptions,
+  ) {
+    this.sweptAt = options.clock.monotonic();
+  }
+
+  start(): void {
+    this.stopped = false;
+    this.sweptAt = this.options.clock.monotonic();
+    this.schedule();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    clearTimeout(this.timer);
+  }
+
+  /** Sweeps once, now. Never throws. */
+  async sweep(): Promise<void> {
+    const { clock, intervalMs, onExpired, onBrake, onFailure } = this.options;
+    // What goes beyond the interval is time in which nobody could have renewed: this process stood still, or its storage was away.
+    const stalledMs = Math.max(0, clock.monotonic() - this.sweptAt - intervalMs);
+    try {
+      const expired = await this.storage.expireLeases({ stalledMs });
+      this.sweptAt = clock.monotonic();
+      if (expired.suspected > 0 || expired.lost > 0) onExpired?.(expired);
+      if (expired.braked > 0 !== this.braked > 0) onBrake?.(expired.braked);
+      this.braked = expired.braked;
+    } catch (thrown) {
+      if (!this.stopped) onFailure?.(thrown);
+    }
+  }
+
+  private schedule(): void {
+    this.timer = setTimeout(() => {
+      void this.sweep().then(() => {
+        if (!this.stopped) this.schedule();
+      });
+    }, this.options.intervalMs).unref();
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * Connect's handlers on Node's requests: gRPC, gRPC-Web and Connect, over HTTP/1.1 and HTTP/2.
+ *
+ * Connect has an adapter of its own; this one differs in that nothing a client sends can make it throw, that it logs through our
+ * log, and that failures which never reach the interceptors get their details too.
+ */
+import { ConnectError, createConnectRouter, createContextValues, type Interceptor } from "@connectrpc/connect";
+import {
+  compressionBrotli,
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { passedGateKey } from "../../interceptors/index.js";
+import type { RouteTable } from "../routes.js";
+import type { HttpRequest, HttpResponse } from "../http/messages.js";
+import { detailFailures } from "./failures.js";
+
+export interface ConnectAdapterOptions {
+  readonly routes: RouteTable;
+  readonly interceptors: readonly Interceptor[];
+  /** The largest request message, in bytes. */
+  readonly maxRequestBytes: number;
+  /** Told of a call that failed before it reached the interceptors, or after it left them. */
+  onFailure(rpc: string, failure: ConnectError): void;
+}
+
+export class ConnectAdapter {
+  private readonly handlers: ReadonlyMap<string, UniversalHandler>;
+
+  constructor(private readonly options: ConnectAdapterOptions) {
+    const router = createConnectRouter({
+      acceptCompression: [compressionGzip, compressionBrotli],
+      readMaxBytes: options.maxRequestBytes,
+      interceptors: [...options.interceptors],
+    });
+    options.routes.register(router);
+    this.handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  }
+
+  /** Whether there is a method at this path. */
+  has(path: string): boolean {
+    return this.handlers.has(path);
+  }
+
+  /**
+   * Serves one request.
+   *
+   * @param path of the request, without its query
+   * @returns false when there is no method at that path
+   * @throws when the request's own URL cannot be read
+   */
+  handle(path: string, request: HttpRequest, response: HttpResponse): boolean {
+    const handler = this.handlers.get(path);
+    if (handler === undefined) return false;
+    const rpc = path.slice(1);
+    const contextValues = createContextValues();
+    const universal = universalRequestFromNodeRequest(request, response, undefined, contextValues);
+    const failureOptions = {
+      maxRequestBytes: this.options.maxRequestBytes,
+      onFailure: (failure: ConnectError) => {
+        if (!contextValues.get(passedGateKey)) this.options.onFailure(rpc, failure);
+      },
+    };
+    handler(universal)
+      .then(async (answer) => universalResponseToNodeResponse(await detailFailures(answer, failureOptions), response))
+      .catch((failure: unknown) => {
+        this.options.onFailure(rpc, ConnectError.from(failure));
+        response.destroy();
+      });
+    return true;
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * Details for failures that Connect's handlers make before an interceptor sees the call: a message that is too large, or that
+ * cannot be read. Everything else passed the gate and has its details already, so only failures pay for this.
+ */
+import { Code, ConnectError } from "@connectrpc/connect";
+import { createAsyncIterable, encodeEnvelope, type UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { errorFromJsonBytes, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
+import { setTrailerStatus, trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
+import { invalidFields, OpsCoreError } from "../../errors/index.js";
+import { errorDetails } from "../../interceptors/index.js";
+
+export interface FailureOptions {
+  /** The largest request message, in bytes. */
+  readonly maxRequestBytes: number;
+  /** Told of each failure that had no details. */
+  onFailure(failure: ConnectError): void;
+}
+
+/** Lets an answer through; one that is a failure without details gets them. */
+export async function detailFailures(
+  answer: UniversalServerResponse,
+  options: FailureOptions,
+): Promise<UniversalServerResponse> {
+  const type = answer.header?.get("content-type") ?? "";
+  if (type.startsWith("application/grpc-web")) return detailGrpcWeb(answer, options);
+  if (type.startsWith("application/grpc")) return detailGrpc(answer, options);
+  return answer.status >= 400 && type === "application/json" ? detailConnect(answer, options) : answer;
+}
+
+/** gRPC: the status is in the trailers, which are only complete, and only asked for, after the body. */
+function detailGrpc(answer: UniversalServerResponse, options: FailureOptions): UniversalServerResponse {
+  const { trailer } = answer;
+  if (trailer === undefined) return answer;
+  return {
+    ...answer,
+    get trailer() {
+      addStatusDetails(trailer, options);
+      return trailer;
+    },
+  };
+}
+
+/** gRPC-Web: the trailers are the last envelope of the body. */
+function detailGrpcWeb(answer: UniversalServerResponse, options: FailureOptions): UniversalServerResponse {
+  const { body } = answer;
+  if (body === undefined) return answer;
+  return {
+    ...answer,
+    body: mapChunks(body, (chunk) => (chunk[0] === trailerFlag ? detailTrailer(chunk, options) : chunk)),
+  };
+}
+
+const ENVELOPE_HEADER_BYTES = 5;
+
+function detailTrailer(envelope: Uint8Array, options: FailureOptions): Uint8Array {
+  const trailer = trailerParse(envelope.subarray(ENVELOPE_HEADER_BYTES));
+  addStatusDetails(trailer, options);
+  return encodeEnvelope(trailerFlag, trailerSerialize(trailer));
+}
+
+function addStatusDetails(trailer: Headers, options: FailureOptions): void {
+  const code = Number(trailer.get("grpc-status") ?? 0);
+  if (!isCode(code)) return;
+  const message = decodeURIComponent(trailer.get("grpc-message") ?? "");
+  if (!trailer.has("grpc-status-details-bin")) {
+    const failure = new ConnectError(message, code);
+    addDetails(failure, options);
+    setTrailerStatus(trailer, failure);
+  }
+  trailer.set("grpc-message", percentEncode(message));
+}
+
+/**
+ * The gRPC encoding of a message (PROTOCOL-HTTP2, "Percent-Byte"). Connect escapes more than it asks for, and clients that follow
+ * it to the letter would show "agent%3A x".
+ */
+function percentEncode(message: string): string {
+  return message.replace(/[^\x20-\x24\x26-\x7e]+/g, encodeURIComponent);
+}
+
+/** Connect: the failure is the body, as JSON. */
+async function detailConnect(
+  answer: UniversalServerResponse,
+  options: FailureOptions,
+): Promise<UniversalServerResponse> {
+  const { header, body } = answer;
+  if (body === undefined || header === undefined || header.has("content-encoding")) return answer;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  const failure = errorFromJsonBytes(Buffer.concat(chunks), undefined, new ConnectError("", Code.Unknown));
+  if (failure.details.length === 0) addDetails(failure, options);
+  const bytes = errorToJsonBytes(failure, undefined);
+  header.set("content-length", String(bytes.byteLength));
+  return { ...answer, body: createAsyncIterable([bytes]) };
+}
+
+function addDetails(failure: ConnectError, options: FailureOptions): void {
+  options.onFailure(failure);
+  const known = explain(failure, options.maxRequestBytes);
+  if (known !== undefined) failure.details.push(...errorDetails(known));
+}
+
+/** What the framework's failure is among our reasons; undefined when it is none of them. */
+function explain({ code, rawMessage }: ConnectError, maxRequestBytes: number): OpsCoreError | undefined {
+  if (code === Code.ResourceExhausted) {
+    return new OpsCoreError("TOO_LARGE", rawMessage, { limit: String(maxRequestBytes) });
+  }
+  // protobuf-es names the innermost message and its field: "cannot decode field opscore.v1.SetStateRequest.state from JSON: 7.5".
+  const field = /^cannot decode field (?:[\w.]+\.)?(\w+) from JSON: (.*)$/s.exec(rawMessage);
+  if (code === Code.InvalidArgument && field !== null) {
+    const [, name = "", problem = ""] = field;
+    return invalidFields([{ field: name, description: `cannot be read: ${problem}` }]);
+  }
+  return undefined;
+}
+
+function isCode(code: number): code is Code {
+  return code in Code;
+}
+
+async function* mapChunks(
+  chunks: AsyncIterable<Uint8Array>,
+  map: (chunk: Uint8Array) => Uint8Array,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) yield map(chunk);
+}

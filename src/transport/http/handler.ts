@@ -1,0 +1,79 @@
+/**
+ * Where a request goes that no lane took: a route, a method, or nowhere.
+ */
+import type { JsonValue } from "../../lib/json.js";
+import type { ConnectAdapter } from "../connect/adapter.js";
+import type { HttpRequest, HttpResponse } from "./messages.js";
+import type { HttpRoute } from "./routes.js";
+
+export interface HttpHandlerOptions {
+  readonly routes: readonly HttpRoute[];
+  readonly connect: ConnectAdapter;
+  /** Told of a route that failed. */
+  readonly onDefect: (path: string, thrown: unknown) => void;
+}
+
+const GRPC = "application/grpc";
+const UNIMPLEMENTED = "12";
+
+export function createHttpHandler({ routes, connect, onDefect }: HttpHandlerOptions) {
+  const byPath = new Map(routes.map((route) => [route.path, route]));
+  return (request: HttpRequest, response: HttpResponse): void => {
+    // What breaks a connection shows on the connection; without a listener it would end the process.
+    response.on("error", () => undefined);
+    const path = pathOf(request);
+    const route = byPath.get(path);
+    if (route !== undefined) {
+      answerRoute(route, request, response);
+      return;
+    }
+    try {
+      if (connect.handle(path, request, response)) return;
+    } catch {
+      // The authority is the only part of the URL that can still be wrong.
+      sendJson(response, 400, { code: "invalid_argument", message: "the Host header cannot be read" });
+      return;
+    }
+    sendNotFound(path, request, response);
+  };
+
+  function answerRoute(route: HttpRoute, request: HttpRequest, response: HttpResponse): void {
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      response.setHeader("allow", "GET, HEAD");
+      sendJson(response, 405, { code: "unimplemented", message: `${route.path} takes GET and HEAD` });
+      return;
+    }
+    Promise.resolve(route.answer()).then(
+      ({ status, body }) => sendJson(response, status, body),
+      (thrown: unknown) => {
+        onDefect(route.path, thrown);
+        sendJson(response, 500, { code: "internal", message: "internal error" });
+      },
+    );
+  }
+}
+
+function pathOf(request: HttpRequest): string {
+  const url = request.url ?? "/";
+  const query = url.indexOf("?");
+  return query < 0 ? url : url.slice(0, query);
+}
+
+/** Says it as the caller's protocol does: gRPC clients read a status from the headers, all others JSON. */
+function sendNotFound(path: string, request: HttpRequest, response: HttpResponse): void {
+  const type = request.headers["content-type"] ?? "";
+  if (type.startsWith(GRPC)) {
+    response.writeHead(200, { "content-type": type, "grpc-status": UNIMPLEMENTED, "grpc-message": "no such method" });
+    response.end();
+    return;
+  }
+  sendJson(response, 404, { code: "unimplemented", message: `nothing is served at ${path.slice(0, 256)}` });
+}
+
+function sendJson(response: HttpResponse, status: number, body: JsonValue): void {
+  const text = `${JSON.stringify(body)}\n`;
+  response.statusCode = status;
+  response.setHeader("content-type", "application/json");
+  response.setHeader("content-length", Buffer.byteLength(text));
+  response.end(text);
+}

@@ -1,0 +1,119 @@
+/**
+ * The HTTP/2 side of the port: sessions with their limits, lanes first, the HTTP handler for the rest.
+ */
+import {
+  constants,
+  createServer,
+  Http2ServerRequest,
+  Http2ServerResponse,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
+import type { Socket } from "node:net";
+import type { StreamLane } from "./lane.js";
+import { UnfinishedRequests } from "./unfinished.js";
+
+const WINDOW_BYTES = 1024 * 1024;
+const MAX_HEADER_BYTES = 16 * 1024;
+/** What one session may keep in memory, in megabytes, before its new streams are refused: a client that does not read. */
+const MAX_SESSION_MEMORY_MB = 64;
+
+export interface Http2Options {
+  readonly maxConcurrentStreams: number;
+  readonly requestTimeoutMs: number;
+  readonly keepaliveIntervalMs: number;
+  /** Paths whose requests may stay open: the client streams. */
+  readonly clientStreamPaths: ReadonlySet<string>;
+  readonly lanes: readonly StreamLane[];
+  /** Takes what no lane wants. */
+  handle(request: Http2ServerRequest, response: Http2ServerResponse): void;
+}
+
+export class Http2Side {
+  private readonly server: Http2Server;
+  /** Sessions, and whether each has answered its last ping. */
+  private readonly sessions = new Map<ServerHttp2Session, { alive: boolean }>();
+  /** Requests that are still being sent. A lane takes its streams out as soon as it has their message. */
+  readonly unfinished: UnfinishedRequests<ServerHttp2Stream>;
+  private readonly keepalive: NodeJS.Timeout;
+
+  constructor(private readonly options: Http2Options) {
+    this.server = createServer({
+      maxSessionMemory: MAX_SESSION_MEMORY_MB,
+      settings: {
+        initialWindowSize: WINDOW_BYTES,
+        maxConcurrentStreams: options.maxConcurrentStreams,
+        maxHeaderListSize: MAX_HEADER_BYTES,
+        enablePush: false,
+      },
+    });
+    this.server.on("session", this.onSession);
+    // Not "request": a listener for that puts the compatibility layer on every stream.
+    this.server.on("stream", this.onStream);
+    this.unfinished = new UnfinishedRequests(options.requestTimeoutMs, (stream) => {
+      stream.close(constants.NGHTTP2_CANCEL);
+    });
+    this.keepalive = setInterval(this.pingAll, options.keepaliveIntervalMs).unref();
+  }
+
+  accept(socket: Socket): void {
+    // Without this a client that only half-closes would keep its session for ever.
+    socket.allowHalfOpen = false;
+    this.server.emit("connection", socket);
+  }
+
+  /** Tells every client that no new call will be taken; a session ends when its last stream does. */
+  drain(): void {
+    for (const session of this.sessions.keys()) session.close();
+  }
+
+  close(): void {
+    clearInterval(this.keepalive);
+    this.unfinished.close();
+    for (const session of this.sessions.keys()) session.destroy();
+  }
+
+  private readonly onSession = (session: ServerHttp2Session): void => {
+    this.sessions.set(session, { alive: true });
+    session.once("close", () => this.sessions.delete(session));
+    session.setLocalWindowSize(WINDOW_BYTES);
+  };
+
+  private readonly onStream = (
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    flags: number,
+    rawHeaders: string[],
+  ): void => {
+    if ((flags & constants.NGHTTP2_FLAG_END_STREAM) === 0 && !this.mayStayOpen(headers)) this.unfinished.add(stream);
+    for (const lane of this.options.lanes) {
+      const handler = lane.accepts(headers);
+      if (handler !== undefined) {
+        handler(stream, headers);
+        return;
+      }
+    }
+    const finished = (): void => this.unfinished.delete(stream);
+    stream.once("end", finished).once("close", finished);
+    const request = new Http2ServerRequest(stream, headers, {}, rawHeaders);
+    this.options.handle(request, new Http2ServerResponse(stream));
+  };
+
+  private mayStayOpen(headers: IncomingHttpHeaders): boolean {
+    return this.options.clientStreamPaths.has(headers[":path"] ?? "");
+  }
+
+  /** Finds out which clients vanished without closing their connection, and frees what their watches hold. */
+  private readonly pingAll = (): void => {
+    for (const [session, state] of this.sessions) {
+      if (!state.alive) {
+        session.destroy();
+        continue;
+      }
+      state.alive = false;
+      session.ping(() => (state.alive = true));
+    }
+  };
+}

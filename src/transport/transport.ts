@@ -1,0 +1,92 @@
+/**
+ * The port with everything behind it: lanes, Connect's handlers, plain HTTP.
+ */
+import type { Config } from "../config/index.js";
+import { codeName, gateInterceptor, type Gate } from "../interceptors/index.js";
+import type { Logger } from "pino";
+import { ConnectAdapter } from "./connect/adapter.js";
+import { createHttpHandler } from "./http/handler.js";
+import { httpRoutes } from "./http/routes.js";
+import { Http1Side } from "./http1-server.js";
+import { Http2Side } from "./http2-server.js";
+import type { StreamLane } from "./lane.js";
+import { Port } from "./port.js";
+import type { RouteTable } from "./routes.js";
+import type { Readiness } from "./standard/readiness.js";
+
+export interface TransportParts {
+  readonly config: Config;
+  readonly routes: RouteTable;
+  readonly gate: Gate;
+  readonly readiness: Readiness;
+  readonly logger: Logger;
+  /** Ways in that are faster than Connect's handlers, in the order in which they are asked. */
+  readonly lanes?: readonly StreamLane[];
+}
+
+/** Where a server can be reached. */
+export interface ServerAddress {
+  /** `http://HOST:PORT`, an IPv6 host in brackets. */
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+export class Transport {
+  private readonly port: Port;
+  private readonly http1: Http1Side;
+  private readonly http2: Http2Side;
+
+  constructor({ config, routes, gate, readiness, logger, lanes = [] }: TransportParts) {
+    const handle = createHttpHandler({
+      routes: httpRoutes(readiness),
+      connect: new ConnectAdapter({
+        routes,
+        interceptors: [gateInterceptor(gate)],
+        maxRequestBytes: config.maxRequestBytes,
+        onFailure: (rpc, { code, rawMessage }) => logger.info({ rpc, code: codeName(code) }, rawMessage),
+      }),
+      onDefect: (path, thrown) => logger.error({ path, err: thrown }, "internal error"),
+    });
+    this.http1 = new Http1Side({
+      requestTimeoutMs: config.requestTimeoutMs,
+      idleTimeoutMs: config.idleTimeoutMs,
+      handle,
+    });
+    this.http2 = new Http2Side({
+      maxConcurrentStreams: config.maxConnectionCalls,
+      requestTimeoutMs: config.requestTimeoutMs,
+      keepaliveIntervalMs: config.keepaliveIntervalMs,
+      clientStreamPaths: routes.clientStreamPaths(),
+      lanes,
+      handle,
+    });
+    this.port = new Port({
+      maxConnections: config.maxConnections,
+      http1: (socket) => this.http1.accept(socket),
+      http2: (socket) => this.http2.accept(socket),
+      onError: (error) => logger.error({ err: error }, "the port failed to accept a connection"),
+    });
+  }
+
+  /** @throws the system's error: EADDRINUSE, EACCES, ENOTFOUND */
+  async listen(host: string, port: number): Promise<ServerAddress> {
+    const address = await this.port.listen(host, port);
+    return { url: `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`, host, port: address.port };
+  }
+
+  /** Takes no more connections and calls; answers when the last connection is gone, which its calls decide. */
+  drain(): Promise<void> {
+    this.port.stopListening();
+    this.http2.drain();
+    this.http1.drain();
+    return this.port.emptied();
+  }
+
+  /** Closes what is still open, and frees everything. */
+  destroy(): void {
+    this.http1.close();
+    this.http2.close();
+    this.port.destroy();
+  }
+}
