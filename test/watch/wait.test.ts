@@ -1,0 +1,185 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { serverStopping } from "../../src/errors/index.js";
+import { createMemoryStorage } from "../../src/storage/memory/index.js";
+import { State } from "../../src/storage/records.js";
+import type { ReportOutcome } from "../../src/storage/storage.js";
+import { WatchHub } from "../../src/watch/hub.js";
+import { waitForState, WaitOutcome, type WaitRequest, type WaitResult } from "../../src/watch/wait.js";
+import { FakeClock } from "../helpers/fake-clock.js";
+import { PartitionedLog } from "../helpers/partitioned-log.js";
+import { ACTOR, aRegistration, aReport, NAMESPACE } from "../helpers/records.js";
+
+async function setUp() {
+  const clock = new FakeClock();
+  const storage = createMemoryStorage({ clock });
+  const hub = new WatchHub(storage);
+  await hub.start();
+  const wait = (request: Partial<WaitRequest> = {}): Promise<WaitResult> =>
+    waitForState(hub, storage, {
+      namespace: NAMESPACE,
+      agentId: "a",
+      states: [State.IDLE],
+      failStates: [],
+      failOnLost: false,
+      afterRevision: undefined,
+      timeoutMs: undefined,
+      signal: new AbortController().signal,
+      ...request,
+    });
+  const report = async (state: State): Promise<ReportOutcome> => storage.setState(aReport("a", state));
+  return { clock, storage, hub, wait, report };
+}
+
+describe("waiting for a state", () => {
+  it("ends at once when the agent is there", async () => {
+    const { storage, hub, wait, report } = await setUp();
+    storage.registerAgent(aRegistration("a"));
+    const { state } = await report(State.IDLE);
+    expect(await wait()).toEqual({ outcome: WaitOutcome.REACHED, state });
+    expect(hub.size).toBe(0);
+  });
+
+  it("may begin before the agent exists", async () => {
+    const { storage, wait, report } = await setUp();
+    const waiting = wait();
+    storage.registerAgent(aRegistration("a"));
+    const { state } = await report(State.IDLE);
+    expect(await waiting).toEqual({ outcome: WaitOutcome.REACHED, state });
+  });
+
+  it("takes a registration that begins in the state", async () => {
+    const { storage, wait } = await setUp();
+    const waiting = wait();
+    const { agent } = storage.registerAgent(aRegistration("a", { initialState: State.IDLE }));
+    expect(await waiting).toEqual({ outcome: WaitOutcome.REACHED, state: agent.state });
+  });
+
+  it("ends with FAILED in a fail state, and with REACHED where both are named", async () => {
+    const { storage, wait, report } = await setUp();
+    storage.registerAgent(aRegistration("a"));
+    const failing = wait({ failStates: [State.ERROR] });
+    const both = wait({ states: [State.ERROR], failStates: [State.ERROR] });
+    await report(State.ERROR);
+    expect((await failing).outcome).toBe(WaitOutcome.FAILED);
+    expect((await both).outcome).toBe(WaitOutcome.REACHED);
+  });
+
+  it("ends with DEREGISTERED when the agent is removed", async () => {
+    const { storage, wait } = await setUp();
+    storage.registerAgent(aRegistration("a"));
+    const waiting = wait();
+    storage.deregisterAgent({ namespace: NAMESPACE, agentId: "a", incarnation: 0, actor: ACTOR });
+    expect((await waiting).outcome).toBe(WaitOutcome.DEREGISTERED);
+  });
+
+  it("ends with LOST when asked to, now or later", async () => {
+    const { clock, storage, wait } = await setUp();
+    storage.registerAgent(aRegistration("a", { leaseTtlMs: 1000 }));
+    const waiting = wait({ failOnLost: true });
+    const patient = wait();
+    clock.advance(1600);
+    storage.expireLeases({ stalledMs: 0 });
+    storage.expireLeases({ stalledMs: 0 });
+    expect((await waiting).outcome).toBe(WaitOutcome.LOST);
+    expect((await wait({ failOnLost: true })).outcome).toBe(WaitOutcome.LOST);
+    void storage.setState(aReport("a", State.IDLE));
+    expect((await patient).outcome).toBe(WaitOutcome.REACHED);
+  });
+
+  it("after a revision finds a state that was passed through, and the first match in commit order", async () => {
+    const { storage, wait, report } = await setUp();
+    storage.registerAgent(aRegistration("a"));
+    const idle = await report(State.IDLE);
+    await report(State.ACTIVE);
+    const error = await report(State.ERROR);
+    await report(State.ACTIVE);
+    const afterRevision = idle.state.revision;
+    expect((await wait({ states: [State.ERROR], afterRevision })).state).toEqual(error.state);
+    expect((await wait({ states: [State.IDLE, State.ACTIVE], failStates: [State.ERROR], afterRevision })).outcome).toBe(
+      WaitOutcome.REACHED,
+    );
+    expect((await wait({ states: [State.FINISHED], failStates: [State.ERROR], afterRevision })).outcome).toBe(
+      WaitOutcome.FAILED,
+    );
+  });
+
+  it("after a revision does not take what was there already", async () => {
+    const { clock, storage, wait, report } = await setUp();
+    storage.registerAgent(aRegistration("a", { leaseTtlMs: 1000 }));
+    const idle = await report(State.IDLE);
+    const waiting = wait({ afterRevision: idle.state.revision });
+    // A change of liveness carries the old state along; the agent did not get there again.
+    clock.advance(1100);
+    storage.expireLeases({ stalledMs: 0 });
+    await report(State.ACTIVE);
+    const again = await report(State.IDLE);
+    expect((await waiting).state.revision).toBe(again.state.revision);
+  });
+
+  it("ends when the caller goes away and when the server stops", async () => {
+    const { hub, wait } = await setUp();
+    const controller = new AbortController();
+    const left = wait({ signal: controller.signal });
+    const stopped = wait();
+    controller.abort(new Error("gone"));
+    await expect(left).rejects.toThrow("gone");
+    expect(hub.size).toBe(1);
+    await Promise.all([hub.stop(), expect(stopped).rejects.toMatchObject({ reason: serverStopping().reason })]);
+    await expect(wait()).rejects.toMatchObject({ reason: "SERVER_STOPPING" });
+  });
+
+  it("misses nothing while a slow storage answers, and asks again when data was lost", async () => {
+    const log = new PartitionedLog(1);
+    const hub = new WatchHub(log);
+    await hub.start();
+    log.commit("a", State.ACTIVE);
+    const answers: (() => void)[] = [];
+    const getState = () =>
+      new Promise<NonNullable<ReturnType<typeof log.agent>>["state"] | undefined>((resolve) => {
+        const state = log.agent("a")?.state;
+        answers.push(() => resolve(state));
+      });
+    const waiting = waitForState(
+      hub,
+      { getState, readHistory: () => undefined },
+      {
+        namespace: NAMESPACE,
+        agentId: "a",
+        states: [State.IDLE],
+        failStates: [],
+        failOnLost: false,
+        afterRevision: undefined,
+        timeoutMs: undefined,
+        signal: new AbortController().signal,
+      },
+    );
+    const idle = log.commit("a", State.IDLE);
+    log.commit("a", State.ACTIVE);
+    log.deliverAll();
+    hub.settle();
+    answers[0]?.();
+    expect((await waiting).state.revision).toBe(idle.revision);
+  });
+});
+
+describe("a wait that takes too long", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it("fails with the last known state", async () => {
+    const { storage, hub, wait, report } = await setUp();
+    const unknown = wait({ timeoutMs: 1000, agentId: "nobody" });
+    storage.registerAgent(aRegistration("a"));
+    const known = wait({ timeoutMs: 1000 });
+    const { state } = await report(State.ACTIVE);
+    hub.settle();
+    const failures = Promise.all([
+      expect(unknown).rejects.toMatchObject({ reason: "WAIT_TIMED_OUT", lastState: undefined }),
+      expect(known).rejects.toMatchObject({ reason: "WAIT_TIMED_OUT", lastState: state }),
+    ]);
+    await vi.advanceTimersByTimeAsync(1000);
+    await failures;
+    expect(hub.size).toBe(0);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
