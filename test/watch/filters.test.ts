@@ -20,7 +20,7 @@ function filter(fields: Partial<AgentFilterFields> = {}): AgentFilter {
 function changesOf(commands: (storage: ReturnType<typeof createMemoryStorage>) => void): Change[] {
   const storage = createMemoryStorage();
   const changes: Change[] = [];
-  const tail = storage.tail({ onChanges: (some) => changes.push(...some), onLost: () => undefined });
+  storage.tail({ onChanges: (some) => changes.push(...some), onLost: () => undefined });
   commands(storage);
   storage.close();
   return changes;
