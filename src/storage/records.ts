@@ -45,7 +45,10 @@ export interface StateRecord extends ReportContent {
   readonly agentId: string;
   readonly liveness: Liveness;
   readonly incarnation: number;
-  /** The last sequence of this incarnation; 0 when the reporter does not count. */
+  /**
+   * The last sequence of this incarnation as of this commit; 0 when the reporter does not count. A report that changed nothing
+   * made no record, but its sequence counts against later reports all the same.
+   */
   readonly sequence: number;
   readonly reportTime: number | undefined;
   readonly commitTime: number;
@@ -87,7 +90,7 @@ export interface AgentRecord extends AgentProfile {
 export interface Agent {
   readonly record: AgentRecord;
   readonly state: StateRecord;
-  /** When the lease runs out, by the storage's wall clock; undefined without a lease. */
+  /** When the lease runs out, by the storage's wall clock; undefined without a lease, which a FINISHED agent no longer has. */
   readonly leaseExpireTime: number | undefined;
 }
 

@@ -25,7 +25,10 @@ import type {
 /** For how long the answer to a `requestId` is remembered. */
 export const REQUEST_MEMORY_MS = 10 * 60_000;
 
-/** The mass-expiry brake: at least so many agents, and more than this share of all leased ones, lost in one sweep. */
+/**
+ * The mass-expiry brake: at least so many agents, and more than this share of all leases that still run, would be lost in one
+ * sweep. Agents that are LOST or FINISHED or have no lease do not count: their leases do not run.
+ */
 export const BRAKE_MIN_AGENTS = 20;
 export const BRAKE_SHARE = 0.5;
 

@@ -1,0 +1,57 @@
+/**
+ * The storage contract as a test suite. A storage is finished when it passes; a topology too (a single node, a cluster, two
+ * replicas on one store).
+ *
+ *     describeStorageContract("memory", async (limits) => ({ storage, replica: storage, advance, close }));
+ *
+ * The suite assumes neither answers without waiting, nor one partition, nor a clock of its own: where time must pass it calls
+ * `advance`, and it compares the order of changes only within one entity.
+ */
+import { describe } from "vitest";
+import { brakeContract } from "./storage/brake.js";
+import type { StorageFactory } from "./storage/harness.js";
+import { heldReportsContract } from "./storage/held-reports.js";
+import { historyContract } from "./storage/history.js";
+import { leasesContract } from "./storage/leases.js";
+import { listsContract } from "./storage/lists.js";
+import { logContract } from "./storage/log.js";
+import { namespacesContract } from "./storage/namespaces.js";
+import { preconditionsContract } from "./storage/preconditions.js";
+import { racesContract } from "./storage/races.js";
+import { registrationContract } from "./storage/registration.js";
+import { repeatsContract } from "./storage/repeats.js";
+import { reportsContract } from "./storage/reports.js";
+import { sessionsContract } from "./storage/sessions.js";
+import { snapshotsContract } from "./storage/snapshots.js";
+import { updatesContract } from "./storage/updates.js";
+
+export type { StorageFactory, StorageHarness, StorageLimits } from "./storage/harness.js";
+
+const AREAS: readonly ((factory: StorageFactory) => void)[] = [
+  registrationContract,
+  updatesContract,
+  reportsContract,
+  preconditionsContract,
+  repeatsContract,
+  heldReportsContract,
+  leasesContract,
+  brakeContract,
+  historyContract,
+  listsContract,
+  sessionsContract,
+  logContract,
+  snapshotsContract,
+  racesContract,
+  namespacesContract,
+];
+
+/**
+ * Declares the contract's cases for one storage.
+ *
+ * @param factory makes an empty storage for each case
+ */
+export function describeStorageContract(name: string, factory: StorageFactory): void {
+  describe(`storage contract: ${name}`, () => {
+    for (const declare of AREAS) declare(factory);
+  });
+}

@@ -1,0 +1,97 @@
+import { expect } from "vitest";
+import { AgentChangeType, type Change } from "../../../src/storage/records.js";
+import type { ChangeLog, LogListener, LossReason, Position } from "../../../src/storage/storage.js";
+
+const PAGE = 1_000;
+
+/** Reads the log page by page, and holds everything it reads against what the log promises at all times. */
+export class Journal {
+  /** The newest commit time of each partition. */
+  private readonly commitTimes: number[] = [];
+
+  private constructor(
+    private readonly log: ChangeLog,
+    private position: Position,
+  ) {}
+
+  static async open(log: ChangeLog): Promise<Journal> {
+    return new Journal(log, await log.head());
+  }
+
+  /** The changes since the last call. */
+  async next(): Promise<readonly Change[]> {
+    const changes: Change[] = [];
+    for (;;) {
+      const page = await this.log.readLog(this.position, PAGE);
+      if (page.lost !== undefined) throw new Error(`the log was lost: ${page.lost}`);
+      expectFollowing(this.position, page.changes, page.position);
+      for (const change of page.changes) this.expectSound(change);
+      changes.push(...page.changes);
+      this.position = page.position;
+      if (page.atHead) return changes;
+    }
+  }
+
+  private expectSound(change: Change): void {
+    const record = change.kind === "agent" ? change.state : change.session;
+    expect(record.size).toBeGreaterThan(0);
+    if (change.kind === "session") {
+      expect(change.session).toMatchObject({ revision: change.revision, namespace: change.namespace });
+      this.expectNotEarlier(change.partition, change.session.updateTime);
+      return;
+    }
+    if (change.type === AgentChangeType.UPDATED) {
+      expect(change.agent?.record.revision).toBe(change.revision);
+      expect(change.state).toEqual(change.previous);
+      return;
+    }
+    expect(change.state).toMatchObject({ revision: change.revision, cause: change.type });
+    this.expectNotEarlier(change.partition, change.state.commitTime);
+  }
+
+  private expectNotEarlier(partition: number, commitTime: number): void {
+    expect(commitTime).toBeGreaterThanOrEqual(this.commitTimes[partition] ?? 0);
+    this.commitTimes[partition] = commitTime;
+  }
+}
+
+/** Holds changes against the positions around them: in each partition, every revision once and in order. */
+export function expectFollowing(from: Position, changes: readonly Change[], to: Position): void {
+  const revisions = [...from.revisions];
+  for (const { partition, revision } of changes) {
+    expect(revision).toBe((revisions[partition] ?? NaN) + 1);
+    revisions[partition] = revision;
+  }
+  expect(to).toEqual({ epoch: from.epoch, revisions });
+}
+
+/** Collects what a tail delivers. */
+export class Follower implements LogListener {
+  readonly changes: Change[] = [];
+  readonly losses: LossReason[] = [];
+  position: Position | undefined;
+  private wake: () => void = () => undefined;
+
+  onChanges(changes: readonly Change[], position: Position): void {
+    if (this.position !== undefined) expectFollowing(this.position, changes, position);
+    this.changes.push(...changes);
+    this.position = position;
+    this.wake();
+  }
+
+  onLost(reason: LossReason, position: Position): void {
+    this.losses.push(reason);
+    this.position = position;
+    this.wake();
+  }
+
+  /** Waits until so many changes have come in all. */
+  async until(count: number): Promise<readonly Change[]> {
+    while (this.changes.length < count) {
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+    return this.changes;
+  }
+}
