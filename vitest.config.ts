@@ -1,10 +1,17 @@
 import { defineConfig } from "vitest/config";
 
+/** Tests that run what is built: the command, the package, the code in the docs. */
+const BUILT = ["test/{cli,docs,examples,package}/**/*.test.ts"];
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     // Tests start real servers and wait on their events; this is the limit at which a wait has failed, not a pace.
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    reporters: ["default", "./test/helpers/tally-reporter.ts"],
+    projects: [
+      { extends: true, test: { name: "source", include: ["test/**/*.test.ts"], exclude: BUILT } },
+      { extends: true, test: { name: "built", include: BUILT, globalSetup: "./test/helpers/build.ts" } },
+    ],
   },
 });
