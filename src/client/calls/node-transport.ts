@@ -1,0 +1,78 @@
+import http from "node:http";
+import https from "node:https";
+import net from "node:net";
+import tls from "node:tls";
+import type { Transport } from "@connectrpc/connect";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+  Http2SessionManager,
+} from "@connectrpc/connect-node";
+
+/** The wire formats that every server speaks. */
+export type Protocol = "grpc" | "connect" | "grpc-web";
+
+export interface NodeTransportOptions {
+  readonly baseUrl: string;
+  readonly protocol: Protocol;
+  /** For `connect` and `grpc-web`, where a proxy does not speak HTTP/2; gRPC needs "2". */
+  readonly httpVersion: "1.1" | "2";
+}
+
+/** A transport, and the end of its connections. */
+export interface OpenTransport {
+  readonly transport: Transport;
+  /** Closes every connection and fails the calls on them. */
+  close(reason: Error): void;
+}
+
+/** A connection that carries a call and has been silent for so long is asked for a sign of life. */
+const PING_INTERVAL_MS = 10_000;
+/** A peer that does not answer such a ping for so long is dead. */
+const PING_TIMEOUT_MS = 5_000;
+/** A peer that does not accept a connection for so long is not there. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** Opens a transport of this runtime. Nothing is connected before the first call. */
+export function openNodeTransport({ baseUrl, protocol, httpVersion }: NodeTransportOptions): OpenTransport {
+  if (protocol === "grpc" || httpVersion === "2") {
+    const sessionManager = new Http2SessionManager(
+      baseUrl,
+      { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS },
+      { createConnection: connectInTime },
+    );
+    const options = { baseUrl, httpVersion: "2", sessionManager } as const;
+    return {
+      transport:
+        protocol === "grpc"
+          ? createGrpcTransport(options)
+          : protocol === "connect"
+            ? createConnectTransport(options)
+            : createGrpcWebTransport(options),
+      close: (reason) => sessionManager.abort(reason),
+    };
+  }
+  const secure = new URL(baseUrl).protocol === "https:";
+  const agent = new (secure ? https.Agent : http.Agent)({ keepAlive: true });
+  const options = { baseUrl, httpVersion: "1.1", nodeOptions: { agent } } as const;
+  return {
+    transport: protocol === "connect" ? createConnectTransport(options) : createGrpcWebTransport(options),
+    close: () => agent.destroy(),
+  };
+}
+
+/** A socket that gives up connecting long before the operating system does (two minutes, where packets are dropped). */
+function connectInTime(authority: URL): net.Socket {
+  const host = authority.hostname.replace(/^\[|\]$/g, "");
+  const secure = authority.protocol === "https:";
+  const port = authority.port === "" ? (secure ? 443 : 80) : Number(authority.port);
+  const socket = secure
+    ? tls.connect({ host, port, ALPNProtocols: ["h2"], ...(net.isIP(host) === 0 ? { servername: host } : {}) })
+    : net.connect({ host, port });
+  socket.setTimeout(CONNECT_TIMEOUT_MS, () => {
+    socket.destroy(Object.assign(new Error(`no connection to ${authority.host} in time`), { code: "ETIMEDOUT" }));
+  });
+  socket.once(secure ? "secureConnect" : "connect", () => socket.setTimeout(0));
+  return socket;
+}

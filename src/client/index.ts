@@ -1,0 +1,20 @@
+export { Agent } from "./agent/agent.js";
+export type { AgentEvents, AgentOptions, AgentStatus, StopOptions, StopResult } from "./agent/options.js";
+export { ReportDroppedError, type ReportContent } from "./agent/outbox.js";
+export type { Protocol } from "./calls/node-transport.js";
+export { createOpsCoreClient, type OpsCoreClient, type OpsCoreClientOptions } from "./client.js";
+export { errorMetadata, errorReason, fieldViolations, lastKnownState, retryAfterMs } from "./errors.js";
+export type { RetryOptions, RetryPolicy } from "./retry-policy.js";
+export { systemScheduler, type Scheduler } from "./scheduler.js";
+export type { WaitCondition, WaitOptions } from "./wait/wait.js";
+export type { Reconnect, Resync, Synced } from "./watch/resuming-stream.js";
+export { Watch } from "./watch/watch.js";
+export type {
+  SessionEntry,
+  SessionFilter,
+  SessionWatch,
+  StateEntry,
+  StateFilter,
+  StateWatch,
+  WatchOptions,
+} from "./watch/watches.js";
