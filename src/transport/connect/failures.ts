@@ -2,6 +2,7 @@
  * Details for failures that Connect's handlers make before an interceptor sees the call: a message that is too large, or that
  * cannot be read. Everything else passed the gate and has its details already, so only failures pay for this.
  */
+import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createAsyncIterable, encodeEnvelope, type UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { errorFromJsonBytes, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
@@ -10,6 +11,8 @@ import { invalidFields, OpsCoreError } from "../../errors/index.js";
 import { errorDetails } from "../../interceptors/index.js";
 
 export interface FailureOptions {
+  /** What the method takes. */
+  readonly input: DescMessage;
   /** The largest request message, in bytes. */
   readonly maxRequestBytes: number;
   /** Told of each failure that had no details. */
@@ -96,22 +99,34 @@ async function detailConnect(
 
 function addDetails(failure: ConnectError, options: FailureOptions): void {
   options.onFailure(failure);
-  const known = explain(failure, options.maxRequestBytes);
+  const known = explain(failure, options);
   if (known !== undefined) failure.details.push(...errorDetails(known));
 }
 
 /** What the framework's failure is among our reasons; undefined when it is none of them. */
-function explain({ code, rawMessage }: ConnectError, maxRequestBytes: number): OpsCoreError | undefined {
+function explain(
+  { code, rawMessage }: ConnectError,
+  { input, maxRequestBytes }: FailureOptions,
+): OpsCoreError | undefined {
   if (code === Code.ResourceExhausted) {
     return new OpsCoreError("TOO_LARGE", rawMessage, { limit: String(maxRequestBytes) });
   }
-  // protobuf-es names the innermost message and its field: "cannot decode field opscore.v1.SetStateRequest.state from JSON: 7.5".
-  const field = /^cannot decode field (?:[\w.]+\.)?(\w+) from JSON: (.*)$/s.exec(rawMessage);
-  if (code === Code.InvalidArgument && field !== null) {
-    const [, name = "", problem = ""] = field;
-    return invalidFields([{ field: name, description: `cannot be read: ${problem}` }]);
+  const unreadable = UNREADABLE.exec(rawMessage);
+  if (code === Code.InvalidArgument && unreadable !== null) {
+    const [, kind = "", name = "", problem = ""] = unreadable;
+    const field = kind === "field" ? name.slice(name.lastIndexOf(".") + 1) : onlyFieldOf(input, name);
+    return invalidFields([{ field, description: `cannot be read: ${problem}` }]);
   }
   return undefined;
+}
+
+/** What protobuf-es says: "cannot decode field opscore.v1.SetStateRequest.agent_id from JSON: expected string, got 7". */
+const UNREADABLE = /^cannot decode (field|enum|message) ([\w.]+) from JSON: (.*)$/s;
+
+/** The one field of `input` that has this type; empty, which means the request as a whole, when there is no such one. */
+function onlyFieldOf(input: DescMessage, typeName: string): string {
+  const fields = input.fields.filter(({ message, enum: words }) => (message ?? words)?.typeName === typeName);
+  return fields.length === 1 ? (fields[0]?.name ?? "") : "";
 }
 
 function isCode(code: number): code is Code {

@@ -1,0 +1,21 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+
+const TIMEOUT = /^(\d{1,8})([HMSmun])$/;
+const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
+
+/**
+ * Reads `grpc-timeout` (gRPC over HTTP/2, "Timeout").
+ *
+ * @returns milliseconds
+ * @throws ConnectError INVALID_ARGUMENT
+ */
+export function parseTimeout(value: string): number {
+  const [, digits, unit] = TIMEOUT.exec(value) ?? [];
+  const unitMs = unit === undefined ? undefined : UNIT_MS[unit];
+  if (unitMs === undefined) throw new ConnectError(`invalid grpc-timeout: ${value}`, Code.InvalidArgument);
+  return Number(digits) * unitMs;
+}
+
+export function deadlineExceeded(): ConnectError {
+  return new ConnectError("the deadline has passed", Code.DeadlineExceeded);
+}
