@@ -1,0 +1,209 @@
+/** The services over a memory storage, called in two ways: directly, and through Connect's router and its wire format. */
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  type MessageInitShape,
+  type MessageShape,
+} from "@bufbuild/protobuf";
+import {
+  createClient,
+  createContextValues,
+  createHandlerContext,
+  createRouterTransport,
+  type Client,
+  type HandlerContext,
+  type Transport,
+} from "@connectrpc/connect";
+import { expect } from "vitest";
+import { AgentService } from "../../gen/opscore/v1/agent_service_pb.js";
+import { SessionService } from "../../gen/opscore/v1/session_service_pb.js";
+import { StateService } from "../../gen/opscore/v1/state_service_pb.js";
+import { OpsCoreError, type Reason } from "../../src/errors/index.js";
+import { callerKey, type Caller } from "../../src/services/caller.js";
+import { createServices, DEFAULT_LIMITS, type Limits, type Services } from "../../src/services/index.js";
+import { createMemoryStorage, type MemoryStorageOptions } from "../../src/storage/memory/index.js";
+import type { Storage } from "../../src/storage/storage.js";
+import { WatchHub } from "../../src/watch/hub.js";
+import { FakeClock } from "../helpers/fake-clock.js";
+
+export const CALLER: Caller = { namespace: "default", actor: "tester" };
+
+export interface Clients {
+  readonly agents: Client<typeof AgentService>;
+  readonly states: Client<typeof StateService>;
+  readonly sessions: Client<typeof SessionService>;
+}
+
+export interface Harness extends Clients {
+  readonly clock: FakeClock;
+  readonly storage: Storage;
+  readonly services: Services;
+  /** What was thrown that is not an OpsCoreError. */
+  readonly defects: unknown[];
+  /** The same services as another caller sees them. */
+  as(caller: Partial<Caller>): Clients;
+}
+
+interface HarnessOptions {
+  readonly limits?: Partial<Limits>;
+  readonly memory?: MemoryStorageOptions;
+  /** Stands before the memory storage. */
+  readonly wrap?: (storage: Storage) => Storage;
+}
+
+/** Clients that call the service objects themselves, so that failures arrive as they were thrown. */
+export function createHarness({ limits, memory, wrap = (storage) => storage }: HarnessOptions = {}): Harness {
+  const clock = new FakeClock();
+  const storage = wrap(createMemoryStorage({ clock, ...memory }));
+  const defects: unknown[] = [];
+  const services = createServices({
+    storage,
+    hub: new WatchHub(storage),
+    clock,
+    limits: { ...DEFAULT_LIMITS, ...limits },
+    onDefect: (_errorId, thrown) => defects.push(thrown),
+  });
+  const as = (caller: Partial<Caller>): Clients => clientsOf(createDirectTransport(services, { ...CALLER, ...caller }));
+  return { clock, storage, services, defects, as, ...as({}) };
+}
+
+/** Clients whose messages take the way through Connect's wire format. */
+export function createRoutedClients(services: Services): Clients {
+  return clientsOf(
+    createRouterTransport((router) => {
+      router.service(AgentService, services.agents);
+      router.service(StateService, services.states);
+      router.service(SessionService, services.sessions);
+    }),
+  );
+}
+
+export function contextFor(method: DescMethod, caller: Caller = CALLER, signal?: AbortSignal): HandlerContext {
+  return createHandlerContext({
+    service: method.parent,
+    method,
+    protocolName: "grpc",
+    requestMethod: "POST",
+    url: `https://in-memory/${method.parent.typeName}/${method.name}`,
+    contextValues: createContextValues().set(callerKey, caller),
+    ...(signal === undefined ? {} : { requestSignal: signal }),
+  });
+}
+
+/** Expects a failure with this reason and returns it. */
+export async function failure(reason: Reason, call: () => unknown): Promise<OpsCoreError> {
+  try {
+    await call();
+  } catch (error) {
+    if (!(error instanceof OpsCoreError)) throw error;
+    expect(error.reason).toBe(reason);
+    return error;
+  }
+  throw new Error(`expected a failure with ${reason}`);
+}
+
+/** Expects a call to be refused for its fields and returns their paths. */
+export async function refusedFields(call: () => unknown): Promise<string[]> {
+  const error = await failure("INVALID_FIELD", call);
+  return error.violations.map(({ field }) => field);
+}
+
+/** Feeds a stream by hand. */
+export class Outbox<T> implements AsyncIterable<T> {
+  private readonly unread: T[] = [];
+  private wake: (() => void) | undefined;
+  private closed = false;
+  private failed: Error | undefined;
+  /** How many the other side has taken. */
+  taken = 0;
+
+  send(...messages: T[]): void {
+    this.unread.push(...messages);
+    this.wake?.();
+  }
+
+  close(): void {
+    this.closed = true;
+    this.wake?.();
+  }
+
+  fail(error: Error): void {
+    this.failed = error;
+    this.wake?.();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<T> {
+    for (;;) {
+      const message = this.unread.shift();
+      if (message !== undefined) {
+        this.taken += 1;
+        yield message;
+      } else if (this.failed !== undefined) {
+        throw this.failed;
+      } else if (this.closed) {
+        return;
+      } else {
+        await new Promise<void>((resolve) => (this.wake = resolve));
+      }
+    }
+  }
+}
+
+function clientsOf(transport: Transport): Clients {
+  return {
+    agents: createClient(AgentService, transport),
+    states: createClient(StateService, transport),
+    sessions: createClient(SessionService, transport),
+  };
+}
+
+type Handler = (request: unknown, context: HandlerContext) => unknown;
+
+function createDirectTransport(services: Services, caller: Caller): Transport {
+  const implementations = new Map<string, object>([
+    [AgentService.typeName, services.agents],
+    [StateService.typeName, services.states],
+    [SessionService.typeName, services.sessions],
+  ]);
+  const handler = (method: DescMethod): Handler => {
+    const implementation = implementations.get(method.parent.typeName) as Record<string, Handler> | undefined;
+    const found = implementation?.[method.localName];
+    if (found === undefined) throw new Error(`${method.name} is not implemented`);
+    return found;
+  };
+
+  return {
+    async unary(method, signal, _timeoutMs, _header, input) {
+      const answer = await handler(method)(create(method.input, input), contextFor(method, caller, signal));
+      return {
+        stream: false,
+        service: method.parent,
+        method,
+        header: new Headers(),
+        trailer: new Headers(),
+        message: answer as MessageShape<typeof method.output>,
+      };
+    },
+    stream(method, signal, _timeoutMs, _header, input) {
+      const requests = method.methodKind === "bidi_streaming" ? created(method.input, input) : undefined;
+      const context = contextFor(method, caller, signal);
+      const answers = handler(method)(requests, context);
+      return Promise.resolve({
+        stream: true,
+        service: method.parent,
+        method,
+        header: new Headers(),
+        trailer: new Headers(),
+        message: answers as AsyncIterable<MessageShape<typeof method.output>>,
+      });
+    },
+  };
+}
+
+async function* created<I extends DescMessage>(
+  schema: I,
+  inputs: AsyncIterable<MessageInitShape<I>>,
+): AsyncGenerator<MessageShape<I>> {
+  for await (const input of inputs) yield create(schema, input);
+}
