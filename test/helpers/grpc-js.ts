@@ -67,10 +67,14 @@ export class DynamicClient {
 
   private method(name: string): MethodDefinition<object, object> {
     const service = this.definition[this.service];
-    const method = service === undefined ? undefined : new Map(Object.entries(service)).get(name);
-    if (method === undefined) throw new Error(`${this.service} has no method ${name}`);
-    return method as MethodDefinition<object, object>;
+    const method: unknown = service === undefined ? undefined : Reflect.get(service, name);
+    if (isMethod(method)) return method;
+    throw new Error(`${this.service} has no method ${name}`);
   }
+}
+
+function isMethod(value: unknown): value is MethodDefinition<object, object> {
+  return typeof value === "object" && value !== null && "requestSerialize" in value;
 }
 
 /**

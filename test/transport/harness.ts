@@ -1,6 +1,5 @@
 /** The transport alone, with a service that does what a test says, and one way to call it over each protocol. */
 import { fromBinary, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
-import type { Code } from "@connectrpc/connect";
 import { ConnectError, createClient, type ServiceImpl, type Transport as ClientTransport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import type { ServiceError } from "@grpc/grpc-js";
