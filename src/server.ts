@@ -183,7 +183,7 @@ function createRoutes({ agents, states, sessions }: Services, readiness: Readine
     .service(StateService, states)
     .service(SessionService, sessions);
   const own = routes.services.slice();
-  const reflection = createReflection(() => routes.services);
+  const reflection = createReflection(() => routes.services, readiness);
   return routes
     .service(Health, createHealthService(own, readiness))
     .service(ServerReflection, reflection)

@@ -7,7 +7,9 @@ import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import type { ServerReflectionRequest as RequestV1 } from "../../../gen/grpc/reflection/v1/reflection_pb.js";
 import type { ServerReflectionRequest as RequestV1Alpha } from "../../../gen/grpc/reflection/v1alpha/reflection_pb.js";
+import { serverStopping } from "../../errors/index.js";
 import { DescriptorIndex, withDependencies } from "./descriptor-index.js";
+import type { Readiness } from "./readiness.js";
 
 type Request = RequestV1 | RequestV1Alpha;
 
@@ -18,13 +20,13 @@ type Answer =
   | { case: "listServicesResponse"; value: { service: { name: string }[] } }
   | { case: "errorResponse"; value: { errorCode: number; errorMessage: string } };
 
-/** @param services that are served; called when the first question comes, so that it may name the reflection services too */
-export function createReflection(services: () => readonly DescService[]) {
+/** @param services that are served; asked for with each question, so that they may name the reflection services too */
+export function createReflection(services: () => readonly DescService[], readiness: Readiness) {
   let index: DescriptorIndex | undefined;
 
   return {
     async *serverReflectionInfo<R extends Request>(requests: AsyncIterable<R>) {
-      for await (const request of requests) {
+      for await (const request of untilStopping(requests, readiness)) {
         yield { validHost: request.host, originalRequest: request, messageResponse: answer(request) };
       }
     },
@@ -51,6 +53,27 @@ export function createReflection(services: () => readonly DescService[]) {
       case undefined:
         return failure(Code.InvalidArgument, "message_request must be set");
     }
+  }
+}
+
+/** The requests, until the client or the server stops. A tool may keep its stream open for as long as its window. */
+async function* untilStopping<R>(requests: AsyncIterable<R>, readiness: Readiness): AsyncGenerator<R> {
+  const iterator = requests[Symbol.asyncIterator]();
+  let forget: (() => void) | undefined;
+  const stopping = new Promise<undefined>((resolve) => {
+    forget = readiness.onChange(() => {
+      if (readiness.stopping) resolve(undefined);
+    });
+  });
+  try {
+    for (;;) {
+      const result = readiness.stopping ? undefined : await Promise.race([iterator.next(), stopping]);
+      if (result === undefined) throw serverStopping();
+      if (result.done === true) return;
+      yield result.value;
+    }
+  } finally {
+    forget?.();
   }
 }
 
