@@ -115,6 +115,14 @@ export const SETTINGS = {
     max: 1_000_000,
     description: "How many calls may be open on one HTTP/2 connection; clients hold back further ones.",
   }),
+  /** Whether plain gRPC has a lane of its own. */
+  grpcLane: toggle({
+    env: "OPSCORE_GRPC_LANE",
+    flag: "grpc-lane",
+    default: true,
+    description:
+      "Serve plain gRPC straight on HTTP/2 streams, which is faster. Off: through Connect's handlers, as the rest.",
+  }),
   /** How many streaming calls may be open. */
   maxStreams: integer({
     env: "OPSCORE_MAX_STREAMS",

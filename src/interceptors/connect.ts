@@ -18,8 +18,9 @@ export const passedGateKey: ContextKey<boolean> = createContextKey(false, { desc
 export function gateInterceptor(gate: Gate): Interceptor {
   return (next) => async (req) => {
     req.contextValues.set(passedGateKey, true);
-    const passage = gate.enter(req);
+    const passage = gate.open(req);
     try {
+      gate.admit(passage);
       // Connect makes the signal anyway. A deadline that has passed leaves nothing to do.
       if (req.signal.aborted) throw reasonOf(req.signal);
       if (!req.stream) {

@@ -1,8 +1,8 @@
 /**
  * What every call passes on its way in and out, whichever lane it came by: stop, auth, limits, error mapping, log.
  *
- * Nothing here waits, so a lane may pass a call through in one turn. A lane calls {@link Gate.enter} before the handler, tells
- * the {@link Passage} which messages it saw, and ends it exactly as the call ended.
+ * Nothing here waits, so a lane may pass a call through in one turn. A lane opens a {@link Passage} for every call, has it
+ * admitted before the handler runs, tells it which messages it saw, and ends it exactly as the call ended.
  */
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -32,27 +32,27 @@ export class Gate {
     this.stopping = true;
   }
 
+  /** A call has come in. */
+  open(call: CallInfo): Passage {
+    return new Passage(call, this.parts.log);
+  }
+
   /**
    * Lets a call in, and leaves its caller for the handler.
    *
-   * @throws ConnectError when it may not go on; the refusal is logged already
+   * @throws OpsCoreError when it may not go on: SERVER_STOPPING, CREDENTIALS_MISSING, CREDENTIALS_INVALID, INVALID_FIELD, TOO_MANY
    */
-  enter(call: CallInfo): Passage {
-    const { log, openCalls, authenticate } = this.parts;
-    const passage = new Passage(call, log);
+  admit(passage: Passage): void {
+    const { call } = passage;
+    const { openCalls, authenticate } = this.parts;
     // A balancer that cannot ask sends no work here, or all of it: health is for everybody, always.
-    if (call.method.parent.typeName === Health.typeName) return passage;
-    try {
-      if (this.stopping) throw serverStopping();
-      call.contextValues.set(callerKey, authenticate(call.header));
-      if (staysOpen(call)) {
-        openCalls.acquire();
-        passage.slot = openCalls;
-      }
-    } catch (refusal) {
-      throw passage.failed(refusal);
+    if (call.method.parent.typeName === Health.typeName) return;
+    if (this.stopping) throw serverStopping();
+    call.contextValues.set(callerKey, authenticate(call.header));
+    if (staysOpen(call)) {
+      openCalls.acquire();
+      passage.slot = openCalls;
     }
-    return passage;
   }
 }
 

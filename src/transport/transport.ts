@@ -9,7 +9,7 @@ import { createHttpHandler } from "./http/handler.js";
 import { httpRoutes } from "./http/routes.js";
 import { Http1Side } from "./http1-server.js";
 import { Http2Side } from "./http2-server.js";
-import type { StreamLane } from "./lane.js";
+import { GrpcLane } from "./grpc/lane.js";
 import { Port } from "./port.js";
 import type { RouteTable } from "./routes.js";
 import type { Readiness } from "./standard/readiness.js";
@@ -20,8 +20,6 @@ export interface TransportParts {
   readonly gate: Gate;
   readonly readiness: Readiness;
   readonly logger: Logger;
-  /** Ways in that are faster than Connect's handlers, in the order in which they are asked. */
-  readonly lanes?: readonly StreamLane[];
 }
 
 /** Where a server can be reached. */
@@ -37,7 +35,7 @@ export class Transport {
   private readonly http1: Http1Side;
   private readonly http2: Http2Side;
 
-  constructor({ config, routes, gate, readiness, logger, lanes = [] }: TransportParts) {
+  constructor({ config, routes, gate, readiness, logger }: TransportParts) {
     const handle = createHttpHandler({
       routes: httpRoutes(readiness),
       connect: new ConnectAdapter({
@@ -47,6 +45,11 @@ export class Transport {
         onFailure: (rpc, { code, rawMessage }) => logger.info({ rpc, code: codeName(code) }, rawMessage),
       }),
       onDefect: (path, thrown) => logger.error({ path, err: thrown }, "internal error"),
+    });
+    const grpc = new GrpcLane(routes, {
+      gate,
+      maxRequestBytes: config.maxRequestBytes,
+      finished: (stream) => this.http2.unfinished.delete(stream),
     });
     this.http1 = new Http1Side({
       requestTimeoutMs: config.requestTimeoutMs,
@@ -58,7 +61,7 @@ export class Transport {
       requestTimeoutMs: config.requestTimeoutMs,
       keepaliveIntervalMs: config.keepaliveIntervalMs,
       clientStreamPaths: routes.clientStreamPaths(),
-      lanes,
+      lanes: config.grpcLane ? [grpc] : [],
       handle,
     });
     this.port = new Port({

@@ -7,8 +7,13 @@ type Answers = AsyncIterable<MessageInitShape<DescMessage>>;
 
 /** Sends the answers of a streaming call, and ends the call after them. */
 export function sendAnswers(call: Call, answers: Answers): void {
-  if (answers instanceof PushStream) new Pusher(call, answers).start();
+  if (isPushed(answers)) new Pusher(call, answers).start();
   else void pull(call, answers);
+}
+
+/** A service that pushes makes whole messages. */
+function isPushed(answers: Answers): answers is PushStream<Message> {
+  return answers instanceof PushStream;
 }
 
 /** Drains a push source into a stream, without a promise. */
@@ -77,7 +82,7 @@ async function pull(call: Call, answers: Answers): Promise<void> {
   const iterator = answers[Symbol.asyncIterator]();
   call.onEnd = () => drained?.();
   try {
-    while (!call.hasEnded) {
+    for (;;) {
       const result = await iterator.next();
       if (call.hasEnded) break;
       if (result.done === true) {

@@ -35,7 +35,7 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
   /** Called once, however the call ends. */
   onEnd: (() => void) | undefined;
 
-  private passage: Passage | undefined;
+  private readonly passage: Passage;
   private ended = false;
   private endReason: unknown;
   private deadline: number | undefined;
@@ -52,6 +52,7 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
     readonly route: Route,
   ) {
     stream.on("error", ignore);
+    this.passage = route.gate.open(this);
   }
 
   get hasEnded(): boolean {
@@ -144,11 +145,10 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
   /**
    * Passes the gate.
    *
-   * @throws ConnectError when it may not
+   * @throws OpsCoreError when it may not
    */
-  enter(): Passage {
-    this.passage = this.route.gate.enter(this);
-    return this.passage;
+  enter(): void {
+    this.route.gate.admit(this.passage);
   }
 
   /** Watches for a client that goes away; a call that is answered in the turn it came in does not need it. */
@@ -173,15 +173,15 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
     if (!this.stream.destroyed) {
       const { responseTrailers } = this;
       this.endStream(responseTrailers === undefined ? OK_TRAILERS : merge(OK_TRAILERS, responseTrailers), last);
-      this.passage?.succeeded();
-    } else this.passage?.cancelled();
+      this.passage.succeeded();
+    } else this.passage.cancelled();
     this.end(COMPLETED);
   }
 
   /** Ends the call with whatever was thrown. */
   fail(thrown: unknown): void {
     if (this.ended) return;
-    const error = this.passage?.failed(thrown) ?? this.route.explain(thrown);
+    const error = this.passage.failed(thrown);
     const { stream, responseHeaders, responseTrailers } = this;
     if (!stream.destroyed) {
       const failure = failureTrailers(error);
@@ -197,11 +197,11 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
 
   /** Tells the passage of a request message. */
   gotMessage(message: Message): void {
-    this.passage?.gotMessage(message);
+    this.passage.gotMessage(message);
   }
 
   sentMessages(count: number): void {
-    this.passage?.sentMessages(count);
+    this.passage.sentMessages(count);
   }
 
   private endStream(trailers: OutgoingHttpHeaders, last: Buffer | undefined): void {
@@ -230,7 +230,7 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
 
   private readonly leave = (): void => {
     if (this.ended) return;
-    this.passage?.cancelled();
+    this.passage.cancelled();
     this.end(closeReason(this.stream));
   };
 

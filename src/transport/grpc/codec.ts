@@ -62,7 +62,7 @@ let lastMessage: Message | undefined;
 let lastEnvelope: Buffer = Buffer.alloc(0);
 
 function isMessage(answer: MessageInitShape<DescMessage>, desc: DescMessage): answer is Message {
-  return "$typeName" in answer && answer.$typeName === desc.typeName;
+  return "$typeName" in answer && answer["$typeName"] === desc.typeName;
 }
 
 function holdsBytes(desc: DescMessage, seen: Set<DescMessage>): boolean {

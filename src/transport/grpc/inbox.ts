@@ -55,7 +55,7 @@ export class Inbox implements AsyncIterableIterator<Message> {
   private messages: Message[] = [];
   private head = 0;
   private ended = false;
-  private failure: unknown;
+  private failure: Error | undefined;
   private wake: (() => void) | undefined;
 
   constructor(private readonly call: Call) {
@@ -66,7 +66,7 @@ export class Inbox implements AsyncIterableIterator<Message> {
       try {
         reader.push(chunk);
       } catch (thrown) {
-        this.end(thrown);
+        this.end(thrown instanceof Error ? thrown : new Error("unreadable request", { cause: thrown }));
       }
     });
     stream.on("end", () => {
@@ -76,7 +76,7 @@ export class Inbox implements AsyncIterableIterator<Message> {
   }
 
   /** Nothing more comes. @param failure why, when the client is not simply done */
-  end(failure: unknown): void {
+  end(failure: Error | undefined): void {
     if (this.ended) return;
     this.ended = true;
     this.failure = failure;

@@ -1,5 +1,5 @@
 import type { DescMessage, Message, MessageInitShape } from "@bufbuild/protobuf";
-import type { ConnectError, MethodImplSpec } from "@connectrpc/connect";
+import type { MethodImplSpec } from "@connectrpc/connect";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Gate } from "../../interceptors/index.js";
 import { isPromise } from "../../lib/awaitable.js";
@@ -7,14 +7,13 @@ import { sendAnswers } from "./answers.js";
 import { Call } from "./call.js";
 import { Codec } from "./codec.js";
 import { Inbox, readOne } from "./inbox.js";
+import { closeReason } from "./status.js";
 
 /** What the calls of all methods share. */
 export interface RouteParts {
   readonly gate: Gate;
   /** The largest request message, in bytes. */
   readonly maxRequestBytes: number;
-  /** Makes a status of a failure that came before the gate. */
-  explain(thrown: unknown): ConnectError;
   /** The client has finished sending. */
   finished(stream: ServerHttp2Stream): void;
 }
@@ -24,7 +23,6 @@ export class Route implements RouteParts {
   readonly codec: Codec;
   readonly gate: Gate;
   readonly maxRequestBytes: number;
-  readonly explain: (thrown: unknown) => ConnectError;
   readonly finished: (stream: ServerHttp2Stream) => void;
 
   constructor(
@@ -34,7 +32,6 @@ export class Route implements RouteParts {
     this.codec = new Codec(spec);
     this.gate = parts.gate;
     this.maxRequestBytes = parts.maxRequestBytes;
-    this.explain = (thrown) => parts.explain(thrown);
     this.finished = (stream) => parts.finished(stream);
   }
 
@@ -48,7 +45,8 @@ export class Route implements RouteParts {
         return;
       case "server_streaming":
         readOne(call, (message) => {
-          call.enter().gotMessage(message);
+          call.enter();
+          call.gotMessage(message);
           call.noticeLeaving();
           sendAnswers(call, spec.impl(message, call));
         });
@@ -67,7 +65,8 @@ export class Route implements RouteParts {
 type Answer = MessageInitShape<DescMessage>;
 
 function answerOne(call: Call, message: Message, handler: () => Promise<Answer> | Answer): void {
-  call.enter().gotMessage(message);
+  call.enter();
+  call.gotMessage(message);
   settle(call, handler());
 }
 
@@ -93,7 +92,7 @@ function openInbox(call: Call, handle: (inbox: Inbox) => void): void {
     call.enter();
     const inbox = new Inbox(call);
     call.noticeLeaving();
-    call.stream.once("close", () => inbox.end(undefined));
+    call.stream.once("close", () => inbox.end(closeReason(call.stream)));
     handle(inbox);
   } catch (thrown) {
     call.fail(thrown);

@@ -56,7 +56,7 @@ function statusDetails({ code, rawMessage, details }: ConnectError): string {
 
 /** Why a stream that was closed by its client ended, by the HTTP/2 error code that it gave. */
 export function closeReason({ rstCode }: ServerHttp2Stream): ConnectError {
-  const message = `the stream was closed with HTTP/2 error code ${rstCode ?? constants.NGHTTP2_CANCEL}`;
+  const message = `the client closed the stream with HTTP/2 error code ${rstCode}`;
   switch (rstCode) {
     case constants.NGHTTP2_REFUSED_STREAM:
       return new ConnectError(message, Code.Unavailable);
