@@ -7,28 +7,28 @@
  * @param now milliseconds since 1970
  */
 export function createUuid7(now: () => number = Date.now): () => string {
-  const random = new Uint8Array(10);
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
   let time = -1;
   let counter = 0;
   return () => {
-    crypto.getRandomValues(random);
-    const [high = 0, low = 0] = random;
+    crypto.getRandomValues(bytes);
     const current = Math.floor(now());
     if (current > time || counter === 0xfff) {
       time = Math.max(current, time + 1);
-      counter = ((high << 8) | low) & 0x7ff;
+      counter = view.getUint16(6) & 0x7ff;
     } else {
       counter += 1;
     }
-    const tail = Buffer.from(random.buffer, 2).toString("hex");
-    const variant = ((parseInt(tail.slice(0, 2), 16) & 0x3f) | 0x80).toString(16);
-    const head = time.toString(16).padStart(12, "0");
-    return [
-      head.slice(0, 8),
-      head.slice(8),
-      `7${counter.toString(16).padStart(3, "0")}`,
-      `${variant}${tail.slice(2, 4)}`,
-      tail.slice(4),
-    ].join("-");
+    view.setUint16(0, time / 2 ** 32);
+    view.setUint32(2, time);
+    view.setUint16(6, 0x7000 | counter);
+    view.setUint8(8, 0x80 | (view.getUint8(8) & 0x3f));
+    return format(bytes);
   };
+}
+
+function format(bytes: Uint8Array): string {
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }

@@ -13,6 +13,7 @@ import {
   createRouterTransport,
   type Client,
   type HandlerContext,
+  type Interceptor,
   type Transport,
 } from "@connectrpc/connect";
 import { expect } from "vitest";
@@ -20,6 +21,7 @@ import { AgentService } from "../../gen/opscore/v1/agent_service_pb.js";
 import { SessionService } from "../../gen/opscore/v1/session_service_pb.js";
 import { StateService } from "../../gen/opscore/v1/state_service_pb.js";
 import { OpsCoreError, type Reason } from "../../src/errors/index.js";
+import { toConnectError } from "../../src/interceptors/index.js";
 import { callerKey, type Caller } from "../../src/services/caller.js";
 import { createServices, DEFAULT_LIMITS, type Limits, type Services } from "../../src/services/index.js";
 import { createMemoryStorage, type MemoryStorageOptions } from "../../src/storage/memory/index.js";
@@ -68,14 +70,24 @@ export function createHarness({ limits, memory, wrap = (storage) => storage }: H
   return { clock, storage, services, defects, as, ...as({}) };
 }
 
-/** Clients whose messages take the way through Connect's wire format. */
-export function createRoutedClients(services: Services): Clients {
+/** Clients whose messages take the way through Connect's wire format, and whose failures arrive as the server sends them. */
+export function createRoutedClients({ services, defects }: Harness, format: "binary" | "json"): Clients {
+  const asConnectErrors: Interceptor = (next) => async (request) => {
+    try {
+      return await next(request);
+    } catch (thrown) {
+      throw toConnectError(thrown, (_errorId, defect) => defects.push(defect));
+    }
+  };
   return clientsOf(
-    createRouterTransport((router) => {
-      router.service(AgentService, services.agents);
-      router.service(StateService, services.states);
-      router.service(SessionService, services.sessions);
-    }),
+    createRouterTransport(
+      (router) => {
+        router.service(AgentService, services.agents);
+        router.service(StateService, services.states);
+        router.service(SessionService, services.sessions);
+      },
+      { router: { interceptors: [asConnectErrors] }, transport: { useBinaryFormat: format === "binary" } },
+    ),
   );
 }
 
