@@ -11,6 +11,8 @@ export class ChangeRing {
   /** Names this instance's history: what was in memory does not come back. */
   private readonly epoch = randomBytes(12).toString("base64url");
   private readonly changes = new Ring<Change>();
+  /** Of each change, beside it: the oldest has long left the processor's cache when it is dropped. */
+  private readonly sizes = new Ring<number>();
   private bytes = 0;
   private newest = 0;
   /** Replaced, never changed, so that a delivery goes through the tails of its own moment. */
@@ -38,10 +40,12 @@ export class ChangeRing {
   append(change: Change): void {
     this.newest = change.revision;
     this.changes.push(change);
-    this.bytes += bytesOf(change);
+    const size = bytesOf(change);
+    this.sizes.push(size);
+    this.bytes += size;
     while (this.changes.length > this.capacity || (this.bytes > this.maxBytes && this.changes.length > 1)) {
-      const dropped = this.changes.shift();
-      if (dropped !== undefined) this.bytes -= bytesOf(dropped);
+      this.changes.shift();
+      this.bytes -= this.sizes.shift() ?? 0;
     }
     if (this.tails.length > 0) this.deliver(change);
   }

@@ -1,7 +1,7 @@
 import type { AgentRecord, SessionRecord, StateRecord } from "../records.js";
-import { NOT_SCHEDULED, type Scheduled } from "./deadline-heap.js";
 import { OrderedIndex, type Ordered } from "./ordered-index.js";
 import type { Ring } from "./ring.js";
+import { UNSCHEDULED, type Scheduled } from "./timer-wheel.js";
 
 /** The deadline of what has no lease. */
 export const NEVER = Infinity;
@@ -12,8 +12,8 @@ export class AgentEntry implements Ordered, Scheduled {
   leaseDeadline = NEVER;
   /** The highest sequence of this incarnation, also when the report that brought it changed nothing. */
   sequence = 0;
-  dueAt = NEVER;
-  heapIndex = NOT_SCHEDULED;
+  wheelTick = UNSCHEDULED;
+  wheelIndex = 0;
 
   constructor(
     readonly table: NamespaceTable,

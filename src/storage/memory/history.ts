@@ -2,7 +2,10 @@ import type { StateRecord } from "../records.js";
 import type { HistoryPage, ReadHistory } from "../storage.js";
 import type { Ring } from "./ring.js";
 
-/** How much history an agent keeps: the newest `limit` records that are not older than `ageMs`. */
+/**
+ * How much history an agent keeps: the newest `limit` records that are not older than `ageMs`. What is too old goes when it would
+ * be read; to look at the oldest record at every commit would cost more than the rest of the commit.
+ */
 export class HistoryRetention {
   constructor(
     private readonly limit: number,
@@ -12,7 +15,6 @@ export class HistoryRetention {
   append(history: Ring<StateRecord>, record: StateRecord): void {
     history.push(record);
     if (history.length > this.limit) history.shift();
-    this.trim(history, record.commitTime);
   }
 
   read(history: Ring<StateRecord>, query: ReadHistory, now: number): HistoryPage {

@@ -3,9 +3,9 @@ import { Liveness, type Agent } from "../records.js";
 import { isTerminal } from "../state-machine.js";
 import { BRAKE_MIN_AGENTS, BRAKE_SHARE, type Expired, type RenewedLease } from "../storage.js";
 import type { Commits } from "./commits.js";
-import { DeadlineHeap } from "./deadline-heap.js";
 import { NEVER, type AgentEntry } from "./entries.js";
 import { observedState } from "./state-records.js";
+import { TimerWheel } from "./timer-wheel.js";
 
 const NO_LEASE: RenewedLease = { leaseTtlMs: 0, remainingMs: 0 };
 
@@ -13,32 +13,34 @@ const NO_LEASE: RenewedLease = { leaseTtlMs: 0, remainingMs: 0 };
 const GRACE_SHARE = 0.5;
 
 /**
- * The leases. An agent that has one is in exactly one place: in the heap (ALIVE or SUSPECT), in `overdue` (SUSPECT, its time to
+ * The leases. An agent that has one is in exactly one place: on the wheel (ALIVE or SUSPECT), in `overdue` (SUSPECT, its time to
  * become LOST has come), or in neither (LOST). A FINISHED agent's lease is over: nobody waits for its next sign of life.
  *
- * The heap is lazy. A renewal only moves the deadline of the entry; the sweep that finds an entry too early puts it back.
+ * The wheel is lazy. A renewal only moves the deadline of the entry; the sweep that finds an entry too early puts it back.
  */
 export class Leases {
-  private readonly heap = new DeadlineHeap<AgentEntry>();
+  private readonly wheel: TimerWheel<AgentEntry>;
   private readonly overdue = new Set<AgentEntry>();
 
   constructor(
     private readonly clock: Clock,
     private readonly commits: Commits,
-  ) {}
+  ) {
+    this.wheel = new TimerWheel(clock.monotonic());
+  }
 
   /** Begins the lease of an agent that was registered or got another lease; ends it where there is none. */
   begin(entry: AgentEntry): void {
     this.end(entry);
     if (entry.record.leaseTtlMs === 0 || isTerminal(entry.state.state)) return;
     entry.leaseDeadline = this.clock.monotonic() + entry.record.leaseTtlMs;
-    this.heap.schedule(entry, entry.leaseDeadline);
+    this.wheel.schedule(entry, entry.leaseDeadline);
   }
 
   /** Ends a lease: the agent is gone, has finished, or shall not expire any more. */
   end(entry: AgentEntry): void {
     entry.leaseDeadline = NEVER;
-    this.heap.remove(entry);
+    this.wheel.remove(entry);
     this.overdue.delete(entry);
   }
 
@@ -48,7 +50,7 @@ export class Leases {
     entry.leaseDeadline = this.clock.monotonic() + entry.record.leaseTtlMs;
     if (entry.state.liveness === Liveness.ALIVE) return;
     this.overdue.delete(entry);
-    this.heap.schedule(entry, entry.leaseDeadline);
+    this.wheel.schedule(entry, entry.leaseDeadline);
   }
 
   /** Renews a lease; commits LIVENESS when the agent was not ALIVE. */
@@ -83,9 +85,9 @@ export class Leases {
   sweep(stalledMs: number): Expired {
     const now = this.clock.monotonic();
     if (stalledMs > 0) this.forgiveOverdue(now, stalledMs);
-    const suspected = this.sweepHeap(now, stalledMs);
+    const suspected = this.sweepWheel(now, stalledMs);
     const brakes =
-      this.overdue.size >= BRAKE_MIN_AGENTS && this.overdue.size > BRAKE_SHARE * (this.heap.size + this.overdue.size);
+      this.overdue.size >= BRAKE_MIN_AGENTS && this.overdue.size > BRAKE_SHARE * (this.wheel.size + this.overdue.size);
     if (brakes) return { suspected, lost: 0, braked: this.overdue.size };
     return { suspected, lost: this.lose(() => true), braked: 0 };
   }
@@ -95,25 +97,24 @@ export class Leases {
     return this.lose((entry) => entry.record.namespace === namespace);
   }
 
-  private sweepHeap(now: number, stalledMs: number): number {
+  private sweepWheel(now: number, stalledMs: number): number {
     let suspected = 0;
-    for (let entry = this.heap.peek(); entry !== undefined && entry.dueAt <= now; entry = this.heap.peek()) {
-      const lostAt = entry.leaseDeadline + entry.record.leaseTtlMs * GRACE_SHARE;
-      if (entry.leaseDeadline > now) {
-        this.heap.schedule(entry, entry.leaseDeadline);
-      } else if (entry.record.leaseTtlMs <= stalledMs) {
+    this.wheel.turn(now, (entry) => {
+      const { leaseDeadline, record } = entry;
+      const lostAt = leaseDeadline + record.leaseTtlMs * GRACE_SHARE;
+      if (leaseDeadline > now) {
+        this.wheel.schedule(entry, leaseDeadline);
+      } else if (record.leaseTtlMs <= stalledMs) {
         this.forgive(entry, now);
-      } else if (entry.state.liveness === Liveness.ALIVE) {
-        this.heap.schedule(entry, lostAt);
-        this.observe(entry, Liveness.SUSPECT);
-        suspected += 1;
-      } else if (lostAt > now) {
-        this.heap.schedule(entry, lostAt);
       } else {
-        this.heap.remove(entry);
-        this.overdue.add(entry);
+        if (entry.state.liveness === Liveness.ALIVE) {
+          this.observe(entry, Liveness.SUSPECT);
+          suspected += 1;
+        }
+        if (lostAt > now) this.wheel.schedule(entry, lostAt);
+        else this.overdue.add(entry);
       }
-    }
+    });
     return suspected;
   }
 
@@ -128,7 +129,7 @@ export class Leases {
   /** Gives a fresh lease; the agent's liveness waits for its own renewal. */
   private forgive(entry: AgentEntry, now: number): void {
     entry.leaseDeadline = now + entry.record.leaseTtlMs;
-    this.heap.schedule(entry, entry.leaseDeadline);
+    this.wheel.schedule(entry, entry.leaseDeadline);
   }
 
   private lose(chosen: (entry: AgentEntry) => boolean): number {
