@@ -3,6 +3,7 @@
  */
 import type { Message } from "@bufbuild/protobuf";
 import {
+  Code,
   ConnectError,
   createContextKey,
   type ContextKey,
@@ -42,7 +43,13 @@ async function enterStream(
   next: ReturnType<Interceptor>,
 ): Promise<StreamResponse> {
   // A handler that does not notice that its client left must not keep the slot.
-  req.signal.addEventListener("abort", () => passage.cancelled(), { once: true });
+  const onAbort = (): void => {
+    const reason = reasonOf(req.signal);
+    // Every other reason is a way in which clients leave: a reset stream, with whatever code, or a broken connection.
+    if (reason.code === Code.DeadlineExceeded) passage.failed(reason);
+    else passage.cancelled();
+  };
+  req.signal.addEventListener("abort", onAbort, { once: true });
   const res = await next({ ...req, message: incoming(passage, req.message) });
   if (!res.stream) throw new TypeError(`${req.method.name} answered a stream with a single message`);
   return { ...res, message: outgoing(passage, res.message, req.signal) };
@@ -91,5 +98,5 @@ function outgoing(passage: Passage, messages: AsyncIterable<Message>, signal: Ab
 }
 
 function reasonOf(signal: AbortSignal): ConnectError {
-  return ConnectError.from(signal.reason);
+  return ConnectError.from(signal.reason, Code.Canceled);
 }

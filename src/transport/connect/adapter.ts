@@ -4,7 +4,7 @@
  * Connect has an adapter of its own; this one differs in that nothing a client sends can make it throw, that it logs through our
  * log, and that failures which never reach the interceptors get their details too.
  */
-import { ConnectError, createConnectRouter, createContextValues, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError, createConnectRouter, createContextValues, type Interceptor } from "@connectrpc/connect";
 import {
   compressionBrotli,
   compressionGzip,
@@ -67,9 +67,16 @@ export class ConnectAdapter {
     handler(universal)
       .then(async (answer) => universalResponseToNodeResponse(await detailFailures(answer, failureOptions), response))
       .catch((failure: unknown) => {
-        this.options.onFailure(rpc, ConnectError.from(failure));
+        this.connectionFailed(rpc, ConnectError.from(failure), contextValues.get(passedGateKey));
         response.destroy();
       });
     return true;
+  }
+
+  /** The answer could not be written. */
+  private connectionFailed(rpc: string, failure: ConnectError, passedGate: boolean): void {
+    // The client went away, which the gate has logged if it knew the call.
+    if (failure.code === Code.Aborted && passedGate) return;
+    this.options.onFailure(rpc, failure);
   }
 }
