@@ -23,7 +23,8 @@ export const file_opscore_v1_agent_service: GenFile = /*@__PURE__*/
  */
 export type RegisterAgentRequest = Message<"opscore.v1.RegisterAgentRequest"> & {
   /**
-   * See Agent. Empty: the server makes one (a UUIDv7).
+   * See Agent. Empty: the server makes one, a UUIDv7; with a `request_id` one that follows from it, so that a repeated call means
+   * the same agent.
    *
    * @generated from field: string agent_id = 1;
    */
@@ -234,7 +235,7 @@ export const GetAgentResponseSchema: GenMessage<GetAgentResponse> = /*@__PURE__*
  */
 export type ListAgentsRequest = Message<"opscore.v1.ListAgentsRequest"> & {
   /**
-   * A Kubernetes label selector, such as `env=prod,tier in (web,db),!canary`. Empty: all.
+   * A Kubernetes label selector, such as `env=prod,tier in (web,db),!canary`. Empty: all. At most 4096 characters.
    *
    * @generated from field: string label_selector = 1;
    */

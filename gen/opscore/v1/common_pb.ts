@@ -63,7 +63,7 @@ export type Agent = Message<"opscore.v1.Agent"> & {
   labels: { [key: string]: string };
 
   /**
-   * Free data. At most 64 KiB as JSON.
+   * Free data. At most 64 KiB as JSON, 32 levels deep.
    *
    * @generated from field: google.protobuf.Struct metadata = 7;
    */
@@ -168,7 +168,7 @@ export type AgentState = Message<"opscore.v1.AgentState"> & {
   message: string;
 
   /**
-   * Free data. At most 64 KiB as JSON.
+   * Free data. At most 64 KiB as JSON, 32 levels deep.
    *
    * @generated from field: google.protobuf.Struct details = 6;
    */

@@ -51,14 +51,14 @@ export type Session = Message<"opscore.v1.Session"> & {
   status: SessionStatus;
 
   /**
-   * Free data. At most 64 KiB as JSON.
+   * Free data. At most 64 KiB as JSON, 32 levels deep.
    *
    * @generated from field: google.protobuf.Struct metadata = 5;
    */
   metadata?: JsonObject | undefined;
 
   /**
-   * What came of it. At most 64 KiB as JSON.
+   * What came of it. At most 64 KiB as JSON, 32 levels deep.
    *
    * @generated from field: google.protobuf.Struct result = 6;
    */
@@ -114,7 +114,8 @@ export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
  */
 export type StartSessionRequest = Message<"opscore.v1.StartSessionRequest"> & {
   /**
-   * See Session. Empty: the server makes one (a UUIDv7).
+   * See Session. Empty: the server makes one, a UUIDv7; with a `request_id` one that follows from it, so that a repeated call
+   * means the same session.
    *
    * @generated from field: string session_id = 1;
    */
