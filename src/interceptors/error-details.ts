@@ -8,9 +8,11 @@ import {
   ResourceInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.js";
-import { AgentSchema } from "../../gen/opscore/v1/common_pb.js";
+import { AgentSchema, AgentStateSchema } from "../../gen/opscore/v1/common_pb.js";
 import { SessionSchema } from "../../gen/opscore/v1/session_service_pb.js";
 import type { OpsCoreError, Reason } from "../errors/index.js";
+import { toAgentState } from "../services/wire/index.js";
+import { WaitTimedOut } from "../watch/wait.js";
 
 /** The `domain` of every `google.rpc.ErrorInfo`. */
 export const ERROR_DOMAIN = "opscore";
@@ -25,7 +27,7 @@ export interface ErrorDetail {
 type DetailOf = (error: OpsCoreError) => ErrorDetail | undefined;
 
 /** In the order in which they are sent. A reason that carries more than this adds its own line here. */
-const DETAILS: readonly DetailOf[] = [errorInfo, badRequest, retryInfo, resourceInfo];
+const DETAILS: readonly DetailOf[] = [errorInfo, badRequest, retryInfo, resourceInfo, lastState];
 
 /** All details of an error, `google.rpc.ErrorInfo` first. */
 export function errorDetails(error: OpsCoreError): ErrorDetail[] {
@@ -79,4 +81,10 @@ function resourceInfo({ reason, metadata, message }: OpsCoreError): ErrorDetail 
     resourceName: metadata[resource.key] ?? "",
     description: message,
   });
+}
+
+/** What was known of the agent when a wait for it ran out. */
+function lastState(error: OpsCoreError): ErrorDetail | undefined {
+  if (!(error instanceof WaitTimedOut) || error.lastState === undefined) return undefined;
+  return detail(AgentStateSchema, toAgentState(error.lastState));
 }

@@ -1,4 +1,5 @@
 import http from "node:http";
+import type { Http2Session } from "node:http2";
 import https from "node:https";
 import net from "node:net";
 import tls from "node:tls";
@@ -37,7 +38,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** Opens a transport of this runtime. Nothing is connected before the first call. */
 export function openNodeTransport({ baseUrl, protocol, httpVersion }: NodeTransportOptions): OpenTransport {
   if (protocol === "grpc" || httpVersion === "2") {
-    const sessionManager = new Http2SessionManager(
+    const sessionManager = new SafeSessionManager(
       baseUrl,
       { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS },
       { createConnection: connectInTime },
@@ -60,6 +61,26 @@ export function openNodeTransport({ baseUrl, protocol, httpVersion }: NodeTransp
     transport: protocol === "connect" ? createConnectTransport(options) : createGrpcWebTransport(options),
     close: () => agent.destroy(),
   };
+}
+
+/**
+ * A connection may fail in the very moment in which its manager is told to let go of it, and has stopped listening. Nobody needs that
+ * failure any more, and it must not end the process as an error that nobody listens to.
+ */
+class SafeSessionManager extends Http2SessionManager {
+  private readonly watched = new WeakSet<Http2Session>();
+
+  override async request(
+    ...request: Parameters<Http2SessionManager["request"]>
+  ): ReturnType<Http2SessionManager["request"]> {
+    const stream = await super.request(...request);
+    const { session } = stream;
+    if (session !== undefined && !this.watched.has(session)) {
+      this.watched.add(session);
+      session.on("error", () => undefined);
+    }
+    return stream;
+  }
 }
 
 /** A socket that gives up connecting long before the operating system does (two minutes, where packets are dropped). */
