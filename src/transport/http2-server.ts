@@ -20,6 +20,14 @@ const MAX_HEADER_BYTES = 16 * 1024;
 /** What one session may keep in memory, in megabytes, before its new streams are refused: a client that does not read. */
 const MAX_SESSION_MEMORY_MB = 64;
 
+/** How long a client may take to learn that it should call no more, before calls of its are no longer answered; in milliseconds. */
+const NOTICE_MS = 1_000;
+/**
+ * GOAWAY with the highest stream id and no error (RFC 9113 §6.8): "soon I will take no more". Node has no call for it: its own GOAWAY
+ * at once ignores streams that are on their way, which their client then has to explain to itself.
+ */
+const SHUTDOWN_NOTICE = Buffer.from("0000080700000000007fffffff00000000", "hex");
+
 export interface Http2Options {
   readonly maxConcurrentStreams: number;
   readonly requestTimeoutMs: number;
@@ -31,13 +39,19 @@ export interface Http2Options {
   handle(request: Http2ServerRequest, response: Http2ServerResponse): void;
 }
 
+interface SessionState {
+  readonly socket: Socket;
+  /** Whether it has answered its last ping. */
+  alive: boolean;
+}
+
 export class Http2Side {
   private readonly server: Http2Server;
-  /** Sessions, and whether each has answered its last ping. */
-  private readonly sessions = new Map<ServerHttp2Session, { alive: boolean }>();
+  private readonly sessions = new Map<ServerHttp2Session, SessionState>();
   /** Requests that are still being sent. A lane takes its streams out as soon as it has their message. */
   readonly unfinished: UnfinishedRequests<ServerHttp2Stream>;
   private readonly keepalive: NodeJS.Timeout;
+  private noticed: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: Http2Options) {
     this.server = createServer({
@@ -49,7 +63,6 @@ export class Http2Side {
         enablePush: false,
       },
     });
-    this.server.on("session", this.onSession);
     // Not "request": a listener for that puts the compatibility layer on every stream.
     this.server.on("stream", this.onStream);
     this.unfinished = new UnfinishedRequests(options.requestTimeoutMs, (stream) => {
@@ -61,25 +74,39 @@ export class Http2Side {
   accept(socket: Socket): void {
     // Without this a client that only half-closes would keep its session for ever.
     socket.allowHalfOpen = false;
+    this.server.once("session", (session) => this.onSession(session, socket));
+    // Makes the session, and tells of it, before it returns.
     this.server.emit("connection", socket);
   }
 
-  /** Tells every client that no new call will be taken; a session ends when its last stream does. */
+  /**
+   * Tells every client to take new calls elsewhere. Calls that were on their way when the client heard of it still arrive; after
+   * that a session ends with its last stream.
+   */
   drain(): void {
-    for (const session of this.sessions.keys()) session.close();
+    for (const [session, { socket }] of this.sessions) {
+      if (session.destroyed) continue;
+      // Between two frames: the session writes whole ones.
+      socket.write(SHUTDOWN_NOTICE);
+      session.ping(() => session.close());
+    }
+    this.noticed = setTimeout(() => {
+      for (const session of this.sessions.keys()) session.close();
+    }, NOTICE_MS).unref();
   }
 
   close(): void {
     clearInterval(this.keepalive);
+    clearTimeout(this.noticed);
     this.unfinished.close();
     for (const session of this.sessions.keys()) session.destroy();
   }
 
-  private readonly onSession = (session: ServerHttp2Session): void => {
-    this.sessions.set(session, { alive: true });
+  private onSession(session: ServerHttp2Session, socket: Socket): void {
+    this.sessions.set(session, { socket, alive: true });
     session.once("close", () => this.sessions.delete(session));
     session.setLocalWindowSize(WINDOW_BYTES);
-  };
+  }
 
   private readonly onStream = (
     stream: ServerHttp2Stream,

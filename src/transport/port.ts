@@ -22,6 +22,8 @@ export interface PortOptions {
 export class Port {
   private readonly server: Server;
   private readonly sockets = new Set<Socket>();
+  /** Those of them that have not said yet what they speak. */
+  private readonly undecided = new Set<Socket>();
   private readonly onError: (error: Error) => void;
   private onEmpty: (() => void) | undefined;
 
@@ -30,9 +32,15 @@ export class Port {
       this.sockets.add(socket);
       socket.once("close", () => {
         this.sockets.delete(socket);
+        this.undecided.delete(socket);
         if (this.sockets.size === 0) this.onEmpty?.();
       });
-      sniffProtocol(socket, silenceMs, { http1, http2 });
+      this.undecided.add(socket);
+      const decided = (handler: ConnectionHandler) => (): void => {
+        this.undecided.delete(socket);
+        handler(socket);
+      };
+      sniffProtocol(socket, silenceMs, { http1: decided(http1), http2: decided(http2) });
     };
     this.server = createServer(
       // An HTTP/1.1 client may half-close after its request and still wait for the answer.
@@ -61,9 +69,10 @@ export class Port {
     });
   }
 
-  /** Accepts no more connections. */
+  /** Accepts no more connections, and closes those that have not said anything. */
   stopListening(): void {
     this.server.close();
+    for (const socket of this.undecided) socket.destroy();
   }
 
   /** Answers when the last connection is gone. */
