@@ -58,10 +58,12 @@ interface HarnessOptions {
 export function createHarness({ limits, memory, wrap = (storage) => storage }: HarnessOptions = {}): Harness {
   const clock = new FakeClock();
   const storage = wrap(createMemoryStorage({ clock, ...memory }));
+  const hub = new WatchHub(storage);
+  void hub.start();
   const defects: unknown[] = [];
   const services = createServices({
     storage,
-    hub: new WatchHub(storage),
+    hub,
     clock,
     limits: { ...DEFAULT_LIMITS, ...limits },
     onDefect: (_errorId, thrown) => defects.push(thrown),
@@ -197,18 +199,18 @@ function createDirectTransport(services: Services, caller: Caller): Transport {
         message: answer as MessageShape<typeof method.output>,
       };
     },
-    stream(method, signal, _timeoutMs, _header, input) {
-      const requests = method.methodKind === "bidi_streaming" ? created(method.input, input) : undefined;
-      const context = contextFor(method, caller, signal);
-      const answers = handler(method)(requests, context);
-      return Promise.resolve({
+    async stream(method, signal, _timeoutMs, _header, input) {
+      const requests = created(method.input, input);
+      const request: unknown = method.methodKind === "server_streaming" ? (await requests.next()).value : requests;
+      const answers = handler(method)(request, contextFor(method, caller, signal));
+      return {
         stream: true,
         service: method.parent,
         method,
         header: new Headers(),
         trailer: new Headers(),
         message: answers as AsyncIterable<MessageShape<typeof method.output>>,
-      });
+      };
     },
   };
 }

@@ -1,4 +1,4 @@
-/** Every field of every unary request, each with every way of being wrong, alone and together. */
+/** Every field of every request, each with every way of being wrong, alone and together. */
 import { beforeEach, describe, expect, test } from "vitest";
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { State } from "../../../gen/opscore/v1/common_pb.js";
@@ -49,6 +49,15 @@ const badMasks = (known: string) =>
     [{ updateMask: { paths: ["nonsense"] } }, "update_mask.paths[0]"],
     [{ updateMask: { paths: [known, "", "*"] } }, "update_mask.paths[1]", "update_mask.paths[2]"],
   ] as const;
+
+const badIdLists = (name: string, path: string) =>
+  [
+    [{ [name]: ["ok", "not ok", ""] }, `${path}[1]`, `${path}[2]`],
+    [{ [name]: Array.from({ length: 10_001 }, (_, i) => `id-${i}`) }, path],
+  ] as const;
+const badProgress = [{ nanos: 99_999_999 }, { seconds: 3_600n, nanos: 1 }, { seconds: -1n }].map(
+  (progressInterval) => [{ progressInterval }, "progress_interval"] as const,
+);
 
 /** What RegisterAgentRequest and Agent have in common. */
 const badProfile = (prefix: string): Method["bad"] => ({
@@ -210,6 +219,35 @@ const methods: Readonly<Record<string, Method>> = {
       request_id: badRequestIds,
     },
   },
+  WatchState: {
+    schema: stateService.WatchStateRequestSchema,
+    call: (request) => first(h.states.watchState(request)),
+    base: {},
+    harmless: ["include_snapshot", "resume_token"],
+    bad: {
+      agent_ids: badIdLists("agentIds", "agent_ids"),
+      label_selector: [[{ labelSelector: "a=b=c" }, "label_selector"]],
+      capabilities: [[{ capabilities: ["", "x"] }, "capabilities[0]"]],
+      states: [[{ states: [3, 0, 7] }, "states[1]", "states[2]"]],
+      progress_interval: badProgress,
+    },
+  },
+  WaitForState: {
+    schema: stateService.WaitForStateRequestSchema,
+    call: (request) => h.states.waitForState(request),
+    base: { agentId: "a", states: [1] },
+    harmless: ["fail_on_lost"],
+    bad: {
+      agent_id: [[{ agentId: "" }, "agent_id"], ...badIds("agentId", "agent_id")],
+      states: [
+        [{ states: [] }, "states"],
+        [{ states: [1, 0] }, "states[1]"],
+      ],
+      fail_states: [[{ failStates: [99] }, "fail_states[0]"]],
+      after_revision: badCounts("afterRevision", "after_revision"),
+      timeout: [{ seconds: -1n }, { nanos: -1 }].map((timeout) => [{ timeout }, "timeout"] as const),
+    },
+  },
   GetState: {
     schema: stateService.GetStateRequestSchema,
     call: (request) => h.states.getState(request),
@@ -265,6 +303,18 @@ const methods: Readonly<Record<string, Method>> = {
       request_id: badRequestIds,
     },
   },
+  WatchSessions: {
+    schema: sessionService.WatchSessionsRequestSchema,
+    call: (request) => first(h.sessions.watchSessions(request)),
+    base: {},
+    harmless: ["include_snapshot", "resume_token"],
+    bad: {
+      session_ids: badIdLists("sessionIds", "session_ids"),
+      agent_ids: badIdLists("agentIds", "agent_ids"),
+      statuses: [[{ statuses: [0, 1, 7] }, "statuses[0]", "statuses[2]"]],
+      progress_interval: badProgress,
+    },
+  },
   ListSessions: {
     schema: sessionService.ListSessionsRequestSchema,
     call: (request) => h.sessions.listSessions(request),
@@ -281,6 +331,17 @@ const methods: Readonly<Record<string, Method>> = {
     },
   },
 };
+
+async function first(stream: AsyncIterable<unknown>): Promise<unknown> {
+  return (await stream[Symbol.asyncIterator]().next()).value;
+}
+
+test("has every request of every service but the reports on a stream, which are those of SetState, and one without fields", () => {
+  const services = [agentService.AgentService, stateService.StateService, sessionService.SessionService];
+  const all = services.flatMap((service) => service.methods.map(({ name }) => name));
+  const others = ["ReportStates", "ConfirmExpiry"];
+  expect([...Object.keys(methods), ...others].sort()).toEqual(all.sort());
+});
 
 describe.each(Object.entries(methods))("%s", (_name, { schema, call, base, harmless = [], bad }) => {
   beforeEach(async () => {
