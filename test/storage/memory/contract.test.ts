@@ -1,8 +1,9 @@
 import { createMemoryStorage } from "../../../src/storage/memory/index.js";
-import { describeStorageContract } from "../../contract/storage.js";
+import { describeStorageModel } from "../../contract/storage-model.js";
+import { describeStorageContract, type StorageFactory } from "../../contract/storage.js";
 import { FakeClock } from "../../helpers/fake-clock.js";
 
-describeStorageContract("memory", (limits) => {
+const factory: StorageFactory = (limits) => {
   const clock = new FakeClock();
   const storage = createMemoryStorage({ clock, ...limits });
   return Promise.resolve({
@@ -17,4 +18,7 @@ describeStorageContract("memory", (limits) => {
       return Promise.resolve();
     },
   });
-});
+};
+
+describeStorageContract("memory", factory);
+describeStorageModel("memory", factory, { runs: 300, exactTime: true });
