@@ -149,6 +149,8 @@ export class ResumingStream<Message extends WatchMessage, Entry> {
         return RESYNC;
       case WatchKind.PROGRESS:
       case WatchKind.UNSPECIFIED:
+      // Enumerations are open: a newer server may send what this client does not know.
+      default:
         return [];
     }
   }
