@@ -102,7 +102,7 @@ export class RedisProcess {
 
   private async end(signal: NodeJS.Signals): Promise<void> {
     const { child } = this;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child?.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, "exit");
     // A frozen process takes SIGTERM only when it runs again.
     child.kill("SIGCONT");

@@ -1,5 +1,6 @@
 import { agentNotFound } from "../../errors/index.js";
 import type { Agent, AgentProfile, AgentRecord, StateRecord } from "../records.js";
+import { agentMismatch } from "../refusals.js";
 import type {
   AgentKey,
   DeregisterAgent,
@@ -14,7 +15,7 @@ import type {
 import type { Commits } from "./commits.js";
 import { decodeCursor, encodeCursor } from "./cursor.js";
 import { AgentEntry, type Namespaces } from "./entries.js";
-import { agentMismatch, checkIncarnation } from "./fences.js";
+import { checkIncarnation } from "./fences.js";
 import type { Leases } from "./leases.js";
 import { toPage } from "./ordered-index.js";
 import { agentRecord, profileEquals } from "./profiles.js";
@@ -80,7 +81,7 @@ export class Agents {
     const entry = this.require(command);
     const { record } = entry;
     if (command.expectedRevision !== 0 && command.expectedRevision !== record.revision) {
-      throw agentMismatch(entry, record.revision);
+      throw agentMismatch(record.agentId, entry.state.state, record.revision);
     }
     const agent = this.change(entry, { ...record, ...command.patch });
     if (command.requestId !== "") this.answers.updated.remember(key, agent, agent.record.size + agent.state.size);

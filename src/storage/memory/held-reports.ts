@@ -1,10 +1,8 @@
-import { agentNotFound, OpsCoreError, serverStopping } from "../../errors/index.js";
+import { agentNotFound, serverStopping } from "../../errors/index.js";
+import { tooManyHeld } from "../refusals.js";
+import { stateSize } from "../sizes.js";
 import type { ReportOutcome, SetState } from "../storage.js";
 import { requestKey } from "./request-memory.js";
-import { stateSize } from "./sizes.js";
-
-/** When a caller that found no room should come back: some of the held reports have been answered by then. */
-const RETRY_AFTER_MS = 1_000;
 
 export interface HeldReportLimits {
   readonly perAgent: number;
@@ -47,10 +45,11 @@ export class HeldReports {
     const bytes = stateSize(report.agentId, report, report.actor);
     const agentKey = keyOfAgent(report.namespace, report.agentId);
     const waiting = this.byAgent.get(agentKey) ?? new Set<Waiting>();
-    if (waiting.size >= this.limits.perAgent) throw tooMany(this.limits.perAgent, `reports wait for ${report.agentId}`);
-    if (this.count >= this.limits.inAll) throw tooMany(this.limits.inAll, "reports wait for registrations");
+    if (waiting.size >= this.limits.perAgent)
+      throw tooManyHeld(this.limits.perAgent, `reports wait for ${report.agentId}`);
+    if (this.count >= this.limits.inAll) throw tooManyHeld(this.limits.inAll, "reports wait for registrations");
     if (this.bytes + bytes > this.limits.bytes)
-      throw tooMany(this.limits.bytes, "bytes of reports wait for registrations");
+      throw tooManyHeld(this.limits.bytes, "bytes of reports wait for registrations");
 
     const held = startWaiting(report, bytes, () => {
       this.remove(agentKey, held);
@@ -107,8 +106,4 @@ function keyOfAgent(namespace: string, agentId: string): string {
 
 function keyOfRequest(report: SetState): string {
   return requestKey(report.namespace, report.agentId, report.requestId);
-}
-
-function tooMany(limit: number, what: string): OpsCoreError {
-  return new OpsCoreError("TOO_MANY", `${limit} ${what}`, { limit: String(limit) }, { retryAfterMs: RETRY_AFTER_MS });
 }

@@ -1,6 +1,6 @@
 import { jsonEquals } from "../../lib/json.js";
 import type { AgentProfile, AgentRecord } from "../records.js";
-import { agentSize } from "./sizes.js";
+import { agentSize } from "../sizes.js";
 
 /** What an agent record says beside its profile. */
 type Identity = Omit<AgentRecord, keyof AgentProfile | "size">;

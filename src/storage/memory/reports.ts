@@ -1,12 +1,13 @@
-import { agentNotFound, OpsCoreError } from "../../errors/index.js";
+import { agentNotFound } from "../../errors/index.js";
 import type { Awaitable } from "../../lib/awaitable.js";
 import { jsonEquals } from "../../lib/json.js";
-import { type State, type ReportContent, type StateRecord } from "../records.js";
-import { isLegalTransition, isTerminal, stateName } from "../state-machine.js";
+import { type ReportContent, type StateRecord } from "../records.js";
+import { agentMismatch, illegalTransition, staleSequence } from "../refusals.js";
+import { isLegalTransition, isTerminal } from "../state-machine.js";
 import type { ReportOutcome, SetState } from "../storage.js";
 import type { Commits } from "./commits.js";
 import type { AgentEntry, Namespaces } from "./entries.js";
-import { agentMismatch, checkIncarnation } from "./fences.js";
+import { checkIncarnation } from "./fences.js";
 import type { HeldReports } from "./held-reports.js";
 import type { Leases } from "./leases.js";
 import { requestKey, type RequestMemory } from "./request-memory.js";
@@ -56,10 +57,12 @@ export class Reports {
   private apply(entry: AgentEntry, report: SetState): ReportOutcome {
     const current = entry.state;
     checkIncarnation(entry, report.incarnation);
-    if (report.sequence !== 0 && report.sequence <= entry.sequence) throw staleSequence(entry, report.sequence);
-    if (!isExpected(current, report)) throw agentMismatch(entry, current.revision);
+    if (report.sequence !== 0 && report.sequence <= entry.sequence)
+      throw staleSequence(report.agentId, report.sequence, entry.sequence);
+    if (!isExpected(current, report)) throw agentMismatch(report.agentId, current.state, current.revision);
     const unchanged = isSameContent(current, report);
-    if (!unchanged && !isLegalTransition(current.state, report.state)) throw illegalTransition(entry, report.state);
+    if (!unchanged && !isLegalTransition(current.state, report.state))
+      throw illegalTransition(report.agentId, current.state, report.state);
 
     if (report.sequence !== 0) entry.sequence = report.sequence;
     if (unchanged) {
@@ -89,16 +92,4 @@ function isSameContent(a: ReportContent, b: ReportContent): boolean {
     a.taskId === b.taskId &&
     jsonEquals(a.details, b.details)
   );
-}
-
-function staleSequence(entry: AgentEntry, sequence: number): OpsCoreError {
-  const message = `sequence ${sequence} of agent ${entry.record.agentId} is not after ${entry.sequence}`;
-  return new OpsCoreError("STALE_SEQUENCE", message, { sequence: String(sequence), current: String(entry.sequence) });
-}
-
-function illegalTransition(entry: AgentEntry, state: State): OpsCoreError {
-  const from = stateName(entry.state.state);
-  const to = stateName(state);
-  const message = `agent ${entry.record.agentId} is ${from} and cannot become ${to}`;
-  return new OpsCoreError("ILLEGAL_TRANSITION", message, { from, to });
 }

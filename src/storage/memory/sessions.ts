@@ -1,7 +1,9 @@
-import { agentNotFound, OpsCoreError, sessionNotFound } from "../../errors/index.js";
+import { agentNotFound, sessionNotFound } from "../../errors/index.js";
 import { jsonEquals } from "../../lib/json.js";
 import { SessionChangeType, SessionStatus, type SessionRecord } from "../records.js";
-import { isEnded, isLegalSessionTransition, sessionStatusName } from "../state-machine.js";
+import { illegalStatus, sessionEnded, sessionExists, sessionMismatch } from "../refusals.js";
+import { sessionSize } from "../sizes.js";
+import { isEnded, isLegalSessionTransition } from "../state-machine.js";
 import type { ListSessions, Page, SessionKey, StartSession, UpdateSession } from "../storage.js";
 import type { Commits } from "./commits.js";
 import { decodeCursor, encodeCursor } from "./cursor.js";
@@ -9,7 +11,6 @@ import { SessionEntry, type Namespaces } from "./entries.js";
 import { OrderedIndex, toPage } from "./ordered-index.js";
 import { requestKey, type RequestMemory } from "./request-memory.js";
 import { Ring } from "./ring.js";
-import { sessionSize } from "./sizes.js";
 
 /** How many sessions one page looks at, at most. */
 const SCAN_BUDGET = 10_000;
@@ -45,7 +46,7 @@ export class Sessions {
     const agent = this.namespaces.agent(namespace, agentId);
     if (agent === undefined) throw agentNotFound(agentId);
     const { table } = agent;
-    if (table.sessions.has(sessionId)) throw alreadyExists(sessionId);
+    if (table.sessions.has(sessionId)) throw sessionExists(sessionId);
 
     const { commitTime, revision } = this.commits.stamp;
     const record = sessionRecord({
@@ -115,10 +116,12 @@ export class Sessions {
 
   private apply(entry: SessionEntry, { patch, expectedRevision }: UpdateSession): SessionRecord {
     const current = entry.record;
-    if (isEnded(current.status)) throw sessionEnded(current);
-    if (expectedRevision !== 0 && expectedRevision !== current.revision) throw sessionMismatch(current);
+    if (isEnded(current.status)) throw sessionEnded(current.sessionId, current.status);
+    if (expectedRevision !== 0 && expectedRevision !== current.revision)
+      throw sessionMismatch(current.sessionId, current.status, current.revision);
     const next = { ...current, ...patch };
-    if (!isLegalSessionTransition(current.status, next.status)) throw illegalTransition(current, next.status);
+    if (!isLegalSessionTransition(current.status, next.status))
+      throw illegalStatus(current.sessionId, current.status, next.status);
     if (isSameContent(current, next)) return current;
 
     const { commitTime, revision } = this.commits.stamp;
@@ -174,29 +177,4 @@ function isSameContent(a: SessionRecord, b: SessionRecord): boolean {
 function isListed(record: SessionRecord, query: ListSessions): boolean {
   if (query.workflowId !== "" && query.workflowId !== record.workflowId) return false;
   return query.statuses.length === 0 || query.statuses.includes(record.status);
-}
-
-function alreadyExists(sessionId: string): OpsCoreError {
-  const metadata = { session_id: sessionId };
-  return new OpsCoreError("SESSION_ALREADY_EXISTS", `session ${sessionId} exists already`, metadata);
-}
-
-function sessionEnded({ sessionId, status }: SessionRecord): OpsCoreError {
-  const metadata = { session_id: sessionId, status: sessionStatusName(status) };
-  return new OpsCoreError("SESSION_ENDED", `session ${sessionId} has ended as ${metadata.status}`, metadata);
-}
-
-function sessionMismatch({ sessionId, status, revision }: SessionRecord): OpsCoreError {
-  const metadata = { status: sessionStatusName(status), revision: String(revision) };
-  const message = `session ${sessionId} is ${metadata.status} at revision ${revision}, not what was expected`;
-  return new OpsCoreError("STATE_MISMATCH", message, metadata);
-}
-
-function illegalTransition({ sessionId, status }: SessionRecord, next: SessionStatus): OpsCoreError {
-  const from = sessionStatusName(status);
-  const to = sessionStatusName(next);
-  return new OpsCoreError("ILLEGAL_TRANSITION", `session ${sessionId} is ${from} and cannot become ${to}`, {
-    from,
-    to,
-  });
 }

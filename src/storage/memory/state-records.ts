@@ -4,7 +4,7 @@
  */
 import { AgentChangeType, LEASE_ACTOR, Liveness, type State, type StateRecord } from "../records.js";
 import type { SetState } from "../storage.js";
-import { stateSize } from "./sizes.js";
+import { stateSize } from "../sizes.js";
 
 /** What the storage adds to a record. */
 interface Stamp {

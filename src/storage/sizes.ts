@@ -1,5 +1,5 @@
-import type { JsonObject } from "../../lib/json.js";
-import type { AgentProfile, ReportContent, SessionRecord } from "../records.js";
+import type { JsonObject } from "../lib/json.js";
+import type { AgentProfile, ReportContent, SessionRecord } from "./records.js";
 
 /** What a record's numbers, times and tags take, in bytes. */
 const FIXED_BYTES = 64;
