@@ -62,17 +62,23 @@ export class TimerWheel<T extends Scheduled> {
    * to be due yet, for a tick is visited as a whole and more than once while it lasts.
    */
   turn(now: number, visit: (item: T) => void): void {
-    const until = tickOf(now);
+    const until = Math.max(tickOf(now), this.currentTick);
+    const due = this.take(until);
+    this.currentTick = until;
+    for (const slot of due) for (const item of slot) visit(item);
+  }
+
+  private take(until: number): readonly T[][] {
+    const taken: T[][] = [];
     for (const tick of this.ticksUntil(until)) {
-      this.currentTick = tick;
       const slot = this.slots.get(tick);
       if (slot === undefined) continue;
       this.slots.delete(tick);
       this.count -= slot.length;
       for (const item of slot) item.wheelTick = UNSCHEDULED;
-      for (const item of slot) visit(item);
+      taken.push(slot);
     }
-    this.currentTick = Math.max(this.currentTick, until);
+    return taken;
   }
 
   /** The ticks to visit, in order. After a long pause there are fewer slots than ticks. */
