@@ -135,6 +135,8 @@ describe("UpdateAgent", () => {
     await register("a", full);
     const { agent } = await h.agents.updateAgent({ agent: { agentId: "a", version: "2", labels: { env: "test" } } });
     expect(agent).toMatchObject({ ...full, version: "2", labels: { env: "test" } });
+    const emptyMask = await h.agents.updateAgent({ agent: { agentId: "a", version: "3" }, updateMask: { paths: [] } });
+    expect(emptyMask.agent).toMatchObject({ ...full, version: "3", labels: { env: "test" } });
   });
 
   test.each([
@@ -163,6 +165,7 @@ describe("UpdateAgent", () => {
   test("changes nothing when nothing is set", async () => {
     const before = await register("a", full);
     expect((await h.agents.updateAgent({ agent: { agentId: "a" } })).agent).toEqual(before);
+    expect((await h.agents.updateAgent({ agent: { agentId: "a" }, updateMask: {} })).agent).toEqual(before);
   });
 
   test("compares the revision", async () => {

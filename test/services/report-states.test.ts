@@ -4,10 +4,12 @@ import { State } from "../../gen/opscore/v1/common_pb.js";
 import {
   ReportStatesRequestSchema,
   StateService,
+  type ReportStatesRequest,
   type ReportStatesResponse,
   type SetStateRequestSchema,
 } from "../../gen/opscore/v1/state_service_pb.js";
 import { GrpcCode } from "../../src/errors/index.js";
+import { feed, ReportStream } from "../../src/services/report-stream.js";
 import { CALLER, contextFor, createHarness, failure, Outbox, type Harness } from "./harness.js";
 
 type Report = MessageInitShape<typeof SetStateRequestSchema>;
@@ -35,6 +37,10 @@ async function collect(harness: Harness = h): Promise<ReportStatesResponse[]> {
   const answers: ReportStatesResponse[] = [];
   for await (const answer of harness.states.reportStates(outbox)) answers.push(answer);
   return answers;
+}
+
+async function* requestsOf(requests: AsyncIterable<Request>): AsyncGenerator<ReportStatesRequest> {
+  for await (const request of requests) yield create(ReportStatesRequestSchema, request);
 }
 
 function summary({ index, result }: ReportStatesResponse): string {
@@ -242,11 +248,8 @@ describe("ReportStates holds back", () => {
 
 describe("ReportStates ends", () => {
   const openWithSignal = (signal: AbortSignal) => {
-    const requests = (async function* () {
-      for await (const request of outbox) yield create(ReportStatesRequestSchema, request);
-    })();
     const context = contextFor(StateService.method.reportStates, CALLER, signal);
-    return h.services.states.reportStates(requests, context)[Symbol.asyncIterator]();
+    return h.services.states.reportStates(requestsOf(outbox), context)[Symbol.asyncIterator]();
   };
 
   test("at once when the caller goes away, keeping what was applied", async () => {
@@ -275,6 +278,28 @@ describe("ReportStates ends", () => {
     await idle();
     expect((await h.states.getState({ agentId: "a" })).state?.state).toBe(State.IDLE);
     expect((await answers.next()).done).toBe(true);
+  });
+
+  test("reading, when nothing more is wanted, whatever it was waiting for", async () => {
+    const limits = { unansweredReports: 1, unansweredBytes: Infinity };
+    const held = new Promise<never>(() => undefined);
+    const ends: string[] = [];
+    const stream = new ReportStream({
+      apply: () => held,
+      limits,
+      onDefect: (_errorId, thrown) => ends.push(String(thrown)),
+      onEnd: () => ends.push("end"),
+    });
+    outbox.send(report("a", State.IDLE), report("a", State.ACTIVE));
+    const feeding = feed(stream, requestsOf(outbox));
+    await idle();
+    stream.cancel();
+    // The feeder waited for room; it returns, and reads nothing more.
+    await feeding;
+    stream.stop();
+    expect(outbox.taken).toBe(1);
+    expect(ends).toEqual(["end"]);
+    expect(stream.failure).toBeUndefined();
   });
 
   test("with SERVER_STOPPING, after the answers to what was read", async () => {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { Liveness, State } from "../../gen/opscore/v1/common_pb.js";
 import { StateEvent_Type, StateService, type StateEvent } from "../../gen/opscore/v1/state_service_pb.js";
+import { pageToken } from "../../src/services/paging.js";
 import { contextFor, createHarness, failure, type Harness } from "./harness.js";
 import { create } from "@bufbuild/protobuf";
 
@@ -204,6 +205,11 @@ describe("GetStateHistory", () => {
     await failure("INVALID_PAGE_TOKEN", () => history({ agentId: "b", pageToken }));
     await failure("INVALID_PAGE_TOKEN", () => history({ afterRevision: 1n, pageToken }));
     await failure("INVALID_PAGE_TOKEN", () => history({ pageToken: "2" }));
+  });
+
+  test.each(["", "x", "-1", "1.5", "1e3", "99999999999999999999"])("refuses a forged cursor: %j", async (cursor) => {
+    const forged = pageToken(["GetStateHistory", "default", "a", 0], cursor);
+    await failure("INVALID_PAGE_TOKEN", () => history({ pageToken: forged }));
   });
 
   test("fails when nothing is known of the agent", async () => {
