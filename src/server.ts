@@ -32,7 +32,7 @@ import { createHealthService } from "./transport/standard/health.js";
 import { Readiness } from "./transport/standard/readiness.js";
 import { createReflection } from "./transport/standard/reflection.js";
 import { Transport, type ServerAddress } from "./transport/transport.js";
-import { WatchHub } from "./watch/hub.js";
+import { DEFAULT_WINDOW_SIZE, WatchHub } from "./watch/hub.js";
 
 export { ConfigError, describeConfig, loadConfig, type Config, type ConfigProblem } from "./config/index.js";
 export type { Clock } from "./lib/clock.js";
@@ -115,7 +115,8 @@ class Server implements OpsCoreServer {
     private readonly logger: Logger,
   ) {
     const log = new CallLog(logger);
-    this.hub = new WatchHub(storage);
+    // What the log may forget, the hub need not remember.
+    this.hub = new WatchHub(storage, { windowSize: Math.min(DEFAULT_WINDOW_SIZE, config.logMaxEntries) });
     this.services = createServices({
       storage,
       hub: this.hub,

@@ -13,6 +13,9 @@ import { ChangeRouter, type ChangeSink } from "./router.js";
 import { Topic, type TopicSpec } from "./topic.js";
 import { RecentChanges } from "./window.js";
 
+/** How many recent changes a hub keeps, unless it is told otherwise. */
+export const DEFAULT_WINDOW_SIZE = 8192;
+
 export interface WatchHubOptions {
   /** How many recent changes are kept to let watchers join without reading the storage. Default 8,192. */
   readonly windowSize?: number;
@@ -41,7 +44,7 @@ export class WatchHub {
 
   constructor(
     readonly storage: ChangeLog,
-    { windowSize = 8192, maxQueuedEvents = 1024, maxQueuedBytes = 1024 * 1024 }: WatchHubOptions = {},
+    { windowSize = DEFAULT_WINDOW_SIZE, maxQueuedEvents = 1024, maxQueuedBytes = 1024 * 1024 }: WatchHubOptions = {},
   ) {
     this.queueLimits = { events: maxQueuedEvents, bytes: maxQueuedBytes };
     this.window = new RecentChanges(windowSize);
