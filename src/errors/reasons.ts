@@ -14,6 +14,7 @@ export const GrpcCode = {
   ABORTED: 10,
   INTERNAL: 13,
   UNAVAILABLE: 14,
+  DATA_LOSS: 15,
   UNAUTHENTICATED: 16,
 } as const;
 export type GrpcCode = keyof typeof GrpcCode;
@@ -113,6 +114,12 @@ export const REASONS = {
     "The server is stopping: come back to another replica, or to this one when it is up again.",
   ),
   INTERNAL: entry("INTERNAL", 500, ["error_id"], "A defect of the server; `error_id` finds it in the server's log."),
+  CORRUPT_RECORD: entry(
+    "DATA_LOSS",
+    500,
+    ["key"],
+    "A record in the storage cannot be read: it is damaged, or a newer version wrote it. `key` says which.",
+  ),
 } as const satisfies Record<string, ReasonEntry>;
 
 export type Reason = keyof typeof REASONS;
