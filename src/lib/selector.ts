@@ -23,7 +23,7 @@ export class SelectorSyntaxError extends Error {
 
 export const EVERYTHING: Selector = { canonical: "", matches: () => true };
 
-const TOKEN = /\s*(==|!=|[=!(),]|[A-Za-z0-9._/-]+)/y;
+const TOKEN = /(==|!=|[=!(),]|[A-Za-z0-9._/-]+)\s*/y;
 const WORD = /^[A-Za-z0-9._/-]+$/;
 
 /**
@@ -64,8 +64,8 @@ class Parser {
   private next = 0;
 
   constructor(private readonly text: string) {
-    let at = 0;
-    while (text.slice(at).trim() !== "") {
+    let at = text.length - text.trimStart().length;
+    while (at < text.length) {
       TOKEN.lastIndex = at;
       const match = TOKEN.exec(text);
       if (match?.[1] === undefined) throw new SelectorSyntaxError(`unexpected character at ${at + 1} in "${text}"`);
@@ -99,16 +99,16 @@ class Parser {
   private list(): string[] {
     this.expect("(");
     const values = new Set<string>();
-    do values.add(this.word("a label value"));
+    do values.add(this.value());
     while (this.accept(","));
     this.expect(")");
     return [...values].sort();
   }
 
-  /** The value after `=`; nothing there is the empty value, as in Kubernetes. */
+  /** A value after `=` or in a list; nothing there is the empty value, as in Kubernetes. */
   private value(): string {
     const token = this.tokens[this.next]?.text;
-    return token === undefined || token === "," ? "" : this.word("a label value");
+    return token === undefined || token === "," || token === ")" ? "" : this.word("a label value");
   }
 
   private word(what: string): string {
