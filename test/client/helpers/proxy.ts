@@ -1,0 +1,69 @@
+/** A line between client and server that can be cut. */
+import net, { type AddressInfo } from "node:net";
+import { onTestFinished } from "vitest";
+
+export class Proxy {
+  private readonly lines = new Set<net.Socket>();
+  private open = true;
+  /** How many connections were made through it. */
+  connections = 0;
+
+  private constructor(
+    readonly url: string,
+    private readonly server: net.Server,
+  ) {}
+
+  /** Stands in front of `target`; gone with the test. */
+  static async start(target: string): Promise<Proxy> {
+    const { hostname, port } = new URL(target);
+    const server = net.createServer({ noDelay: true });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const proxy = new Proxy(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, server);
+    server.on("connection", (client) => proxy.connect(client, net.connect({ host: hostname, port: Number(port) })));
+    onTestFinished(() => {
+      server.close();
+      proxy.cut();
+    });
+    return proxy;
+  }
+
+  /**
+   * Resets every connection, on both sides.
+   *
+   * @returns whether there was one
+   */
+  cut(): boolean {
+    const cut = this.lines.size > 0;
+    for (const line of this.lines) line.resetAndDestroy();
+    this.lines.clear();
+    return cut;
+  }
+
+  /** Resets every connection, and every new one, until {@link mend}. */
+  sever(): void {
+    this.open = false;
+    this.cut();
+  }
+
+  mend(): void {
+    this.open = true;
+  }
+
+  private connect(client: net.Socket, server: net.Socket): void {
+    this.connections += 1;
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      this.lines.add(from);
+      from.setNoDelay(true);
+      from.on("error", () => undefined);
+      from.on("close", () => {
+        this.lines.delete(from);
+        to.destroy();
+      });
+      from.pipe(to);
+    }
+    if (!this.open) this.cut();
+  }
+}
