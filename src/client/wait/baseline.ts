@@ -1,7 +1,7 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type CallOptions, type Client } from "@connectrpc/connect";
 import type { AgentState } from "../../../gen/opscore/v1/common_pb.js";
-import type { StateService } from "../../../gen/opscore/v1/state_service_pb.js";
+import { StateEvent_Type, type StateEvent, type StateService } from "../../../gen/opscore/v1/state_service_pb.js";
 
 const HISTORY_PAGE = 1000;
 
@@ -39,7 +39,9 @@ export class Baseline {
       return undefined;
     }
     const state = await this.current(options);
-    this.anchor = state ?? (await this.newest(Infinity, options));
+    // Where the agent is not registered its removal is where the wait begins, not simply its newest commit: it may have been
+    // registered since it was asked for, and that must count.
+    this.anchor = state ?? (await this.newest(({ type }) => type === StateEvent_Type.DEREGISTERED, options));
     this.after = this.anchor?.revision ?? 0n;
     // A revision beyond the newest is from a log that is gone.
     if (this.afterRevision !== undefined && this.afterRevision < this.after) this.after = this.afterRevision;
@@ -60,7 +62,7 @@ export class Baseline {
   }
 
   private async moveBackTo(anchor: AgentState, options: CallOptions): Promise<void> {
-    this.anchor = await this.newest(commitMs(anchor), options);
+    this.anchor = await this.newest(({ state }) => state !== undefined && commitMs(state) <= commitMs(anchor), options);
     this.after = this.anchor?.revision ?? 0n;
   }
 
@@ -68,16 +70,14 @@ export class Baseline {
     return (await orUndefined(this.calls.getState({ agentId: this.agentId }, options)))?.state;
   }
 
-  /** The last commit that is kept of the agent and was made no later than `timeMs`; also of one that was deregistered. */
-  private async newest(timeMs: number, options: CallOptions): Promise<AgentState | undefined> {
+  /** The last commit that is kept of the agent and that `counts`; also of an agent that was deregistered. */
+  private async newest(counts: (event: StateEvent) => boolean, options: CallOptions): Promise<AgentState | undefined> {
     let newest: AgentState | undefined;
     let pageToken = "";
     do {
       const request = { agentId: this.agentId, pageSize: HISTORY_PAGE, pageToken };
       const page = await orUndefined(this.calls.getStateHistory(request, options));
-      for (const { state } of page?.events ?? []) {
-        if (state !== undefined && commitMs(state) <= timeMs) newest = state;
-      }
+      newest = page?.events.findLast(counts)?.state ?? newest;
       pageToken = page?.nextPageToken ?? "";
     } while (pageToken !== "");
     return newest;
