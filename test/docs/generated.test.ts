@@ -8,15 +8,19 @@ import { format, resolveConfig } from "prettier";
 import { expect, it } from "vitest";
 import { projectFiles, root } from "../helpers/repository.js";
 import { services } from "./sections/api.js";
+import { commands, connection, shell } from "./sections/cli.js";
 import { settings } from "./sections/configuration.js";
 import { reasons } from "./sections/errors.js";
 import { sessionTransitions, stateTransitions } from "./sections/transitions.js";
 
-const SECTIONS: Readonly<Record<string, () => string>> = {
+const SECTIONS: Readonly<Record<string, () => string | Promise<string>>> = {
+  commands,
+  connection,
   reasons,
   services,
   "session transitions": sessionTransitions,
   settings,
+  shell,
   "state transitions": stateTransitions,
 };
 
@@ -29,12 +33,14 @@ it("puts every section on a page", () => {
   expect(used.sort()).toEqual(Object.keys(SECTIONS).sort());
 });
 
-it.each(pages)("$path is up to date", async ({ path, text }) => {
-  const fresh = text.replace(SECTION, (_, open: string, name: string, close: string) => {
+it.each(pages)("$path is what `npm run docs:generate` makes of it", async ({ path, text }) => {
+  let fresh = text;
+  for (const [whole, open = "", name = "", close = ""] of text.matchAll(SECTION)) {
     const section = SECTIONS[name];
     if (section === undefined) throw new Error(`${path} wants a section that does not exist: ${name}`);
-    return `${open}\n${section()}\n\n${close}`;
-  });
+    const content = await section();
+    fresh = fresh.replace(whole, () => `${open}\n${content}\n\n${close}`);
+  }
   const file = join(root, path);
   const formatted = await format(fresh, { ...(await resolveConfig(file)), filepath: file });
   await expect(formatted).toMatchFileSnapshot(file);
