@@ -1,0 +1,142 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { State } from "../../gen/opscore/v1/common_pb.js";
+import { errorMetadata, errorReason, fieldViolations, lastKnownState, retryAfterMs } from "../client/index.js";
+import { formatDuration } from "../config/units.js";
+import type { Reason } from "../errors/index.js";
+import type { Target } from "./connection.js";
+import type { Exit } from "./exit-codes.js";
+import { CommandFailure } from "./failure.js";
+import { enumName } from "./words.js";
+
+const EXIT_BY_CODE: Readonly<Partial<Record<Code, Exit>>> = {
+  [Code.InvalidArgument]: "USAGE",
+  [Code.OutOfRange]: "USAGE",
+  [Code.NotFound]: "NOT_FOUND",
+  [Code.AlreadyExists]: "CONFLICT",
+  [Code.FailedPrecondition]: "CONFLICT",
+  [Code.Aborted]: "CONFLICT",
+  [Code.DeadlineExceeded]: "TIMEOUT",
+  [Code.ResourceExhausted]: "UNAVAILABLE",
+  [Code.Unavailable]: "UNAVAILABLE",
+  [Code.Unauthenticated]: "UNAUTHENTICATED",
+  [Code.PermissionDenied]: "UNAUTHENTICATED",
+};
+
+/**
+ * What the user is told when a call failed.
+ *
+ * @returns whatever was thrown, when it was not a call that failed
+ */
+export function callFailure(thrown: unknown, target: Target): unknown {
+  if (!(thrown instanceof ConnectError)) return thrown;
+  const reason = errorReason(thrown);
+  const code = codeName(thrown.code);
+  const exit = reason === "TOO_LARGE" ? "USAGE" : (EXIT_BY_CODE[thrown.code] ?? "FAILURE");
+  if (reason === undefined) {
+    const { message, hints } = unansweredCall(thrown, target);
+    return new CommandFailure(exit, message, { code, hints });
+  }
+  const violations = fieldViolations(thrown);
+  return new CommandFailure(exit, messageOf(thrown, violations.length), {
+    code,
+    reason,
+    metadata: errorMetadata(thrown),
+    problems: violations.map(({ field, description }) => ({ name: field, description })),
+    hints: HINTS[reason]?.(thrown, target) ?? [],
+  });
+}
+
+/** `NOT_FOUND` for Code.NotFound. */
+function codeName(code: Code): string {
+  if (code === Code.Canceled) return "CANCELLED";
+  return Code[code].replace(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
+}
+
+function messageOf(error: ConnectError, violations: number): string {
+  if (violations === 0) return error.rawMessage;
+  return violations === 1 ? "the server refused a value" : `the server refused ${violations} values`;
+}
+
+/** Failures that no server of ours spoke about: nobody answered, or somebody else did. */
+function unansweredCall(
+  error: ConnectError,
+  { url }: Target,
+): { readonly message: string; readonly hints: readonly string[] } {
+  const { code, rawMessage } = error;
+  if (code === Code.Unavailable) {
+    const hint = "Is it running? `opscore serve` starts one; --url or OPSCORE_URL say where another one is.";
+    return { message: `cannot reach the server at ${url}: ${causeOf(error)}`, hints: [hint] };
+  }
+  if (code === Code.DeadlineExceeded) {
+    return { message: `no answer from ${url} in time`, hints: ["--timeout gives it longer."] };
+  }
+  if (code === Code.Unimplemented) {
+    const hint = "It is another kind of server, or an older version of this one.";
+    return { message: `${url} does not know this call: ${rawMessage}`, hints: [hint] };
+  }
+  const hint = "Is this an Ops-Core server? Through a proxy that does not speak gRPC, --transport connect may help.";
+  return { message: `the call to ${url} failed: ${rawMessage}`, hints: [hint] };
+}
+
+const CAUSES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "the connection was reset",
+  EHOSTUNREACH: "there is no way to this host",
+  ENETUNREACH: "there is no way to this network",
+  ENOTFOUND: "there is no such host",
+  EAI_AGAIN: "the name of the host cannot be looked up now",
+  ETIMEDOUT: "it does not answer",
+};
+
+/** Why the server could not be reached, in words. */
+export function causeOf(error: ConnectError): string {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    const words = "code" in cause && typeof cause.code === "string" ? CAUSES[cause.code] : undefined;
+    if (words !== undefined) return words;
+  }
+  return error.rawMessage.replace(/^connection lost: /, "");
+}
+
+type Hint = (error: ConnectError, target: Target) => readonly string[];
+
+const readAndRetry: Hint = () => ["Read it again, decide again, and give --if-revision what you read."];
+
+const comeBack: Hint = (error) => {
+  const ms = retryAfterMs(error);
+  return [`Try again ${ms === undefined ? "in a moment" : `in ${formatDuration(Math.ceil(ms / 100) * 100)}`}.`];
+};
+
+/** What to do about it, by reason, where the message does not say it all. */
+const HINTS: Readonly<Partial<Record<Reason, Hint>>> = {
+  INVALID_RESUME_TOKEN: () => [
+    "A token belongs to the filter and the namespace that it came from: give the same ones, or watch without --resume-token.",
+  ],
+  INVALID_PAGE_TOKEN: () => ["Start the list again."],
+  CREDENTIALS_MISSING: () => ["Set OPSCORE_API_KEY, or give --api-key."],
+  CREDENTIALS_INVALID: () => ["Look at OPSCORE_API_KEY or --api-key: it is not the server's key."],
+  AGENT_NOT_FOUND: (_error, { namespace }) => [
+    `\`opscore agent list\` shows the agents of namespace ${namespace}; --namespace names another.`,
+  ],
+  SESSION_NOT_FOUND: (_error, { namespace }) => [
+    `\`opscore session list\` shows the sessions of namespace ${namespace}; --namespace names another.`,
+  ],
+  SESSION_ALREADY_EXISTS: () => ["Give another --session-id, or none: then the server makes one."],
+  ILLEGAL_TRANSITION: (error) =>
+    errorMetadata(error)["from"] === "FINISHED"
+      ? ["FINISHED is the end of an incarnation: `opscore agent register` begins the next one."]
+      : [],
+  STALE_INCARNATION: () => ["The agent was registered again since. `opscore agent get` shows its incarnation."],
+  UNKNOWN_INCARNATION: () => ["The server has lost that registration. `opscore agent register` makes a new one."],
+  STALE_SEQUENCE: () => ["There is nothing to repeat: a later report has been accepted."],
+  STATE_MISMATCH: readAndRetry,
+  SESSION_ENDED: () => ["`opscore session start` starts another one."],
+  WAIT_TIMED_OUT: (error) => {
+    const last = lastKnownState(error);
+    return last === undefined ? [] : [`It was last seen ${enumName(State, last.state)}.`];
+  },
+  TOO_MANY: comeBack,
+  STORAGE_UNAVAILABLE: comeBack,
+  SERVER_STOPPING: comeBack,
+  INTERNAL: () => ["The server's log has more under this id."],
+  CORRUPT_RECORD: () => ["An operator must look at that key in the storage."],
+};

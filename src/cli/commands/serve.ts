@@ -1,0 +1,85 @@
+import type { Command } from "commander";
+import { SETTINGS, type Config } from "../../config/index.js";
+import type { OpsCoreServer } from "../../server.js";
+import { describe, type Host } from "../command.js";
+import type { Context } from "../context.js";
+import { CommandFailure } from "../failure.js";
+import { addSettingOptions, readConfig } from "../settings.js";
+
+/** `opscore serve` */
+export function define(command: Command, { context, finish }: Host): void {
+  describe(command, {
+    summary: "Start a server",
+    details:
+      "Every setting is an option and an environment variable; the option wins. SIGTERM and SIGINT (Ctrl-C) stop the server: calls in flight finish, for at most the drain time-out. A second signal ends it at once. Logs go to standard error.",
+    examples: [
+      ["opscore serve", "on http://127.0.0.1:8080, for this machine"],
+      ["OPSCORE_API_KEY=... opscore serve --host 0.0.0.0 --log-format json", "for others, who need the key"],
+    ],
+  });
+  addSettingOptions(command);
+  command.action(async () => {
+    await serve(readConfig(command, context), context);
+    finish("OK");
+  });
+}
+
+/** Serves until somebody asks for the end. */
+async function serve(config: Config, { out, err, signal }: Context): Promise<void> {
+  // Loaded only now, so that help comes at once.
+  const { build } = await import("../../server.js");
+  const server = await build(config);
+  try {
+    const { url } = await listen(server, config);
+    out.line(`listening on ${url}`);
+    if (out.forPeople && err.forPeople) {
+      const access = config.apiKey === undefined ? "everybody who can reach it" : "whoever has the API key";
+      err.fields([
+        ["  storage", [{ text: "in memory: what it knows is gone when it stops" }]],
+        ["  access", [{ text: access }]],
+        ["  try", [{ text: "opscore state watch", look: "cyan" }]],
+        ["  stop", [{ text: "Ctrl-C" }]],
+      ]);
+    }
+    await aborted(signal);
+  } finally {
+    await server.close();
+  }
+}
+
+async function listen(server: OpsCoreServer, { host, port }: Config): ReturnType<OpsCoreServer["listen"]> {
+  try {
+    return await server.listen();
+  } catch (error) {
+    const failure = listenFailure(error instanceof Error && "code" in error ? error.code : undefined, host, port);
+    throw failure ?? error;
+  }
+}
+
+function listenFailure(code: unknown, host: string, port: number): CommandFailure | undefined {
+  const portOption = `--${SETTINGS.port.flag} or ${SETTINGS.port.env}`;
+  const hostOption = `--${SETTINGS.host.flag} or ${SETTINGS.host.env}`;
+  switch (code) {
+    case "EADDRINUSE":
+      return new CommandFailure("FAILURE", `port ${port} of ${host} is in use`, {
+        hints: [`Is a server running already? ${portOption} names another port, and 0 picks a free one.`],
+      });
+    case "EACCES":
+      return new CommandFailure("FAILURE", `this user may not listen on port ${port}`, {
+        hints: [`Ports below 1024 are often reserved: ${portOption} names another one.`],
+      });
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return new CommandFailure("FAILURE", `${host} is not an address of this machine`, {
+        hints: [`${hostOption} names the address; 127.0.0.1 is this machine only, 0.0.0.0 all of its addresses.`],
+      });
+    default:
+      return undefined;
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}

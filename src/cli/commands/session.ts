@@ -1,0 +1,164 @@
+import type { Command } from "commander";
+import {
+  GetSessionResponseSchema,
+  ListSessionsResponseSchema,
+  SessionEventSchema,
+  SessionSchema,
+  StartSessionResponseSchema,
+  UpdateSessionResponseSchema,
+  type ListSessionsResponse,
+} from "../../../gen/opscore/v1/session_service_pb.js";
+import type { SessionEntry } from "../../client/index.js";
+import { apiJson } from "../api-json.js";
+import type { Host } from "../command.js";
+import { implementCall, implementLasting } from "../connection.js";
+import { usageFailure } from "../failure.js";
+import { listed, optional, repeated, required, rest } from "../flags.js";
+import { given } from "../given.js";
+import { collectPages, printRest } from "../paging.js";
+import { anyText, int64, jsonObject, wholeNumber } from "../readers.js";
+import { sessionEventView, sessionSnapshotView } from "../views/events.js";
+import { printSession, printSessions } from "../views/sessions.js";
+import { follow, lineSink, WATCH_FLAGS, type EntryPrinter } from "../watching.js";
+import { statusWord } from "../words.js";
+
+const SESSION_ENTRIES: EntryPrinter<SessionEntry> = {
+  view: (entry) => (entry.type === "snapshot" ? sessionSnapshotView(entry.session) : sessionEventView(entry.event)),
+  json: (entry) =>
+    entry.type === "snapshot"
+      ? { kind: "WATCH_KIND_SNAPSHOT", session: apiJson(SessionSchema, entry.session) }
+      : { kind: "WATCH_KIND_EVENTS", event: apiJson(SessionEventSchema, entry.event) },
+};
+
+/** `opscore session`: what they work on. */
+export function define(group: Command, host: Host): void {
+  defineStart(group.command("start"), host);
+  defineGet(group.command("get"), host);
+  defineUpdate(group.command("update"), host);
+  defineList(group.command("list"), host);
+  defineWatch(group.command("watch"), host);
+}
+
+function defineStart(command: Command, host: Host): void {
+  implementCall(command, host, {
+    summary: "Start a session on an agent",
+    examples: [['opscore session start writer-1 --metadata \'{"topic":"tides"}\'', "with what it is about"]],
+    positionals: { agentId: required("agent-id", "the agent, which must be registered", anyText) },
+    flags: {
+      sessionId: optional("--session-id <id>", "the session; not given: the server makes an id", anyText),
+      workflowId: optional("--workflow-id <id>", "the workflow that it runs", anyText),
+      metadata: optional("--metadata <json>", "free data: a JSON object, @FILE, or - for standard input", jsonObject),
+      requestId: optional("--request-id <id>", "makes the call safe to repeat for 10 minutes", anyText),
+    },
+    async run(values, { client, io, out, json, signal }) {
+      const answer = await client.sessions.startSession(given(values), { signal });
+      if (json) out.json(apiJson(StartSessionResponseSchema, answer));
+      else if (answer.session !== undefined) printSession(out, answer.session, io.scheduler.now());
+      return undefined;
+    },
+  });
+}
+
+function defineGet(command: Command, host: Host): void {
+  implementCall(command, host, {
+    summary: "Show one session",
+    positionals: { sessionId: required("session-id", "the session", anyText) },
+    flags: {},
+    async run({ sessionId }, { client, io, out, json, signal }) {
+      const answer = await client.sessions.getSession({ sessionId }, { signal });
+      if (json) out.json(apiJson(GetSessionResponseSchema, answer));
+      else if (answer.session !== undefined) printSession(out, answer.session, io.scheduler.now());
+      return undefined;
+    },
+  });
+}
+
+function defineUpdate(command: Command, host: Host): void {
+  implementCall(command, host, {
+    summary: "Change a session",
+    details: "Only what is given changes. A session that has ended cannot change.",
+    examples: [
+      ["opscore session update SESSION --status completed --result '{\"pages\":12}'", "it ended well"],
+      ["opscore session update SESSION --status failed --error 'no sources found'", "it did not"],
+    ],
+    positionals: { sessionId: required("session-id", "the session", anyText) },
+    flags: {
+      status: optional("--status <status>", statusWord.expects, statusWord),
+      metadata: optional("--metadata <json>", "free data: a JSON object, @FILE, or - for standard input", jsonObject),
+      result: optional("--result <json>", "what came of it: a JSON object, @FILE, or -", jsonObject),
+      error: optional("--error <text>", "why it failed, for people", anyText),
+      expectedRevision: optional("--if-revision <number>", "only if it has this revision", int64),
+      requestId: optional("--request-id <id>", "makes the call safe to repeat for 10 minutes", anyText),
+    },
+    async run(values, { client, io, out, json, signal }) {
+      const { sessionId, expectedRevision, requestId, ...changes } = values;
+      const session = given(changes);
+      const paths = Object.keys(session);
+      if (paths.length === 0) {
+        const description = "nothing to change: give at least one of --status, --metadata, --result, --error";
+        throw usageFailure([{ name: "<session-id>", description }]);
+      }
+      const answer = await client.sessions.updateSession(
+        { session: { ...session, sessionId }, updateMask: { paths }, ...given({ expectedRevision, requestId }) },
+        { signal },
+      );
+      if (json) out.json(apiJson(UpdateSessionResponseSchema, answer));
+      else if (answer.session !== undefined) printSession(out, answer.session, io.scheduler.now());
+      return undefined;
+    },
+  });
+}
+
+function defineList(command: Command, host: Host): void {
+  implementCall(command, host, {
+    summary: "List sessions",
+    details: "In the order of their start. All filters must match.",
+    positionals: {},
+    flags: {
+      agentId: optional("--agent <agent-id>", "only sessions of this agent", anyText),
+      workflowId: optional("--workflow <workflow-id>", "only sessions of this workflow", anyText),
+      statuses: listed("--status <status>", "only sessions with this status", statusWord),
+      limit: optional("--limit <count>", "at most so many (default: all)", wholeNumber(1, 1_000_000)),
+    },
+    async run({ limit, agentId, workflowId, statuses }, { client, io, out, err, json, signal }) {
+      const filter = { ...given({ agentId, workflowId }), statuses: [...statuses] };
+      const { items, nextPageToken } = await collectPages(limit, async (page) => {
+        const answer: ListSessionsResponse = await client.sessions.listSessions({ ...filter, ...page }, { signal });
+        return { items: answer.sessions, nextPageToken: answer.nextPageToken };
+      });
+      if (json) {
+        const answer = { $typeName: ListSessionsResponseSchema.typeName, sessions: items, nextPageToken };
+        out.json(apiJson(ListSessionsResponseSchema, answer));
+      } else if (items.length === 0) {
+        err.line([{ text: "no sessions", look: "dim" }]);
+      } else {
+        printSessions(out, items, io.scheduler.now());
+        printRest(err, nextPageToken);
+      }
+      return undefined;
+    },
+  });
+}
+
+function defineWatch(command: Command, host: Host): void {
+  implementLasting(command, host, {
+    summary: "Watch sessions: where they are now, and every change",
+    details:
+      "One line for each event. The watch goes on by itself after a lost connection or a restart of the server, and ends with Ctrl-C.",
+    positionals: { sessionIds: rest("session-id", "only these sessions, which need not exist yet", anyText, 0) },
+    flags: {
+      agentIds: repeated("--agent <agent-id>", "only sessions of this agent", anyText),
+      statuses: listed("--status <status>", "only events into or out of this status", statusWord),
+      ...WATCH_FLAGS,
+    },
+    run({ resumeToken, snapshot, ...filter }, context) {
+      const start = { resumeToken, snapshot };
+      return follow(
+        context,
+        start,
+        (options) => context.client.watchSessions(filter, options),
+        lineSink(context, SESSION_ENTRIES),
+      );
+    },
+  });
+}

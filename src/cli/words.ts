@@ -1,0 +1,41 @@
+/**
+ * The words of the API as they are typed, and as they are printed.
+ */
+import { Liveness, State } from "../../gen/opscore/v1/common_pb.js";
+import { SessionStatus } from "../../gen/opscore/v1/session_service_pb.js";
+import { choice } from "./readers.js";
+
+export const stateWord = choice(
+  {
+    unknown: State.UNKNOWN,
+    initializing: State.INITIALIZING,
+    idle: State.IDLE,
+    active: State.ACTIVE,
+    error: State.ERROR,
+    finished: State.FINISHED,
+  },
+  "state_",
+);
+
+export const livenessWord = choice(
+  { alive: Liveness.ALIVE, suspect: Liveness.SUSPECT, lost: Liveness.LOST },
+  "liveness_",
+);
+
+export const statusWord = choice(
+  {
+    started: SessionStatus.STARTED,
+    running: SessionStatus.RUNNING,
+    paused: SessionStatus.PAUSED,
+    completed: SessionStatus.COMPLETED,
+    failed: SessionStatus.FAILED,
+    cancelled: SessionStatus.CANCELLED,
+  },
+  "session_status_",
+);
+
+/** The name of an enumeration's value, without its prefix; the number of one that is newer than this client. */
+export function enumName(names: Readonly<Record<number | string, string | number>>, value: number): string {
+  const name: string | number | undefined = names[value];
+  return typeof name === "string" ? name : String(value);
+}
