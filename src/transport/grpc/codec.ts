@@ -1,24 +1,33 @@
 import { create, fromBinary, ScalarType, toBinary, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { Code, ConnectError, type MethodImplSpec } from "@connectrpc/connect";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { wrap } from "./envelope.js";
+import { ENVELOPE_HEADER_BYTES, fillHeader, wrap } from "./envelope.js";
+import { decodeUsual } from "./wire/decoder.js";
+import { encoderOf, fieldsOf, type MessageEncoder } from "./wire/encoder.js";
+import { Writer } from "./wire/writer.js";
 
 const READ_OPTIONS = { readUnknownFields: false };
+/** One for all: a message is written in one go. */
+const writer = new Writer();
 
 /** Reads the requests and writes the answers of one method. */
 export class Codec {
   private readonly input: DescMessage;
   private readonly output: DescMessage;
   private readonly copies: boolean;
+  private readonly encoder: MessageEncoder | undefined;
 
   constructor({ method }: MethodImplSpec) {
     this.input = method.input;
     this.output = method.output;
     this.copies = holdsBytes(method.input, new Set());
+    this.encoder = encoderOf(method.output);
   }
 
   /** @throws ConnectError INTERNAL, as gRPC answers what it cannot parse */
   decode(bytes: Buffer): Message {
+    const usual = decodeUsual(this.input, bytes);
+    if (usual !== undefined) return usual;
     try {
       // A decoded `bytes` field is a view of what it was decoded from, which belongs to the connection.
       return fromBinary(this.input, this.copies ? Uint8Array.from(bytes) : bytes, READ_OPTIONS);
@@ -36,7 +45,10 @@ export class Codec {
   /** An answer in its envelope. */
   encode(answer: MessageInitShape<DescMessage>): Buffer {
     const message = isMessage(answer, this.output) ? answer : create(this.output, answer);
-    return wrap(toBinary(this.output, message));
+    if (this.encoder === undefined) return wrap(toBinary(this.output, message));
+    writer.reset(ENVELOPE_HEADER_BYTES);
+    this.encoder(writer, fieldsOf(message));
+    return fillHeader(writer.copy());
   }
 
   /**

@@ -4,24 +4,28 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { OpsCoreError } from "../../errors/index.js";
 
-const HEADER_BYTES = 5;
+export const ENVELOPE_HEADER_BYTES = 5;
 const FLAG_COMPRESSED = 1;
 
 /** Puts a message into an envelope. */
 export function wrap(message: Uint8Array): Buffer {
-  const length = message.byteLength;
-  const envelope = Buffer.allocUnsafe(HEADER_BYTES + length);
+  const envelope = Buffer.allocUnsafe(ENVELOPE_HEADER_BYTES + message.byteLength);
+  envelope.set(message, ENVELOPE_HEADER_BYTES);
+  return fillHeader(envelope);
+}
+
+/** Makes an envelope of a message that has room for the header before it. */
+export function fillHeader(envelope: Buffer): Buffer {
   envelope[0] = 0;
-  envelope.writeUInt32BE(length, 1);
-  envelope.set(message, HEADER_BYTES);
+  envelope.writeUInt32BE(envelope.length - ENVELOPE_HEADER_BYTES, 1);
   return envelope;
 }
 
 /** The message of a chunk that is exactly one envelope; undefined when it is anything else, which is no fault yet. */
 export function unwrapWhole(chunk: Buffer, maxBytes: number): Buffer | undefined {
-  const length = chunk.length - HEADER_BYTES;
+  const length = chunk.length - ENVELOPE_HEADER_BYTES;
   if (length < 0 || length > maxBytes || chunk[0] !== 0 || chunk.readUInt32BE(1) !== length) return undefined;
-  return chunk.subarray(HEADER_BYTES);
+  return chunk.subarray(ENVELOPE_HEADER_BYTES);
 }
 
 /**
@@ -31,7 +35,7 @@ export class EnvelopeReader {
   private rest: Buffer[] = [];
   private restBytes = 0;
   /** How many bytes must be there before looking again makes sense. */
-  private wanted = HEADER_BYTES;
+  private wanted = ENVELOPE_HEADER_BYTES;
 
   constructor(
     private readonly maxBytes: number,
@@ -50,17 +54,17 @@ export class EnvelopeReader {
     const bytes = this.gather(chunk);
     if (bytes === undefined) return;
     let at = 0;
-    while (bytes.length - at >= HEADER_BYTES) {
+    while (bytes.length - at >= ENVELOPE_HEADER_BYTES) {
       const length = bytes.readUInt32BE(at + 1);
       this.check(bytes[at] ?? 0, length);
-      const end = at + HEADER_BYTES + length;
+      const end = at + ENVELOPE_HEADER_BYTES + length;
       if (end > bytes.length) {
-        this.wanted = HEADER_BYTES + length;
+        this.wanted = ENVELOPE_HEADER_BYTES + length;
         break;
       }
-      this.onMessage(bytes.subarray(at + HEADER_BYTES, end));
+      this.onMessage(bytes.subarray(at + ENVELOPE_HEADER_BYTES, end));
       at = end;
-      this.wanted = HEADER_BYTES;
+      this.wanted = ENVELOPE_HEADER_BYTES;
     }
     if (at === bytes.length) return;
     this.rest = [at === 0 ? bytes : bytes.subarray(at)];
