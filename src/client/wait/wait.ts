@@ -99,9 +99,10 @@ export async function waitForState(
     } catch (thrown) {
       const failure = ConnectError.from(thrown);
       const answered = errorReason(failure) === "WAIT_TIMED_OUT";
-      if (answered && isLast) throw failure;
       if (answered) lastKnown = lastKnownState(failure) ?? lastKnown;
       else if (!isTransient(failure) && !isOverdue(failure)) throw failure;
+      // The server knows only what came after the baseline; what was known before is known here.
+      if (answered && isLast) throw waitTimedOut(agentId, lastKnown, failure);
 
       failures = answered ? 0 : failures + 1;
       const delayMs = answered ? 0 : backoffMs(RECONNECT, failures, scheduler.random(), retryAfterMs(failure));

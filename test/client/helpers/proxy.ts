@@ -1,4 +1,5 @@
 /** A line between client and server that can be cut. */
+import { once } from "node:events";
 import net, { type AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 
@@ -37,6 +38,11 @@ export class Proxy {
     for (const line of this.lines) line.resetAndDestroy();
     this.lines.clear();
     return cut;
+  }
+
+  /** Resolves when there is a connection. */
+  async connected(): Promise<void> {
+    while (this.lines.size === 0) await once(this.server, "connection");
   }
 
   /** Resets every connection, and every new one, until {@link mend}. */
