@@ -29,7 +29,10 @@ export class RequestMemory<T> {
     return this.answers.get(key)?.answer;
   }
 
-  /** @param bytes about how much the answer keeps alive */
+  /**
+   * @param key one that `recall` did not know
+   * @param bytes about how much the answer keeps alive
+   */
   remember(key: string, answer: T, bytes: number): void {
     const remembered = { key, answer, bytes, expiresAt: this.clock.monotonic() + REQUEST_MEMORY_MS };
     this.answers.set(key, remembered);
@@ -46,7 +49,7 @@ export class RequestMemory<T> {
       if (fits && oldest.expiresAt > now) return;
       this.byAge.shift();
       this.bytes -= oldest.bytes;
-      if (this.answers.get(oldest.key) === oldest) this.answers.delete(oldest.key);
+      this.answers.delete(oldest.key);
     }
   }
 }

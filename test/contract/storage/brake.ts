@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Liveness, State } from "../../../src/storage/records.js";
 import { BRAKE_MIN_AGENTS } from "../../../src/storage/storage.js";
-import { aRegistration, aReport, NAMESPACE } from "../../helpers/records.js";
+import { ACTOR, aRegistration, aReport, NAMESPACE } from "../../helpers/records.js";
 import { present, times, useStorage, type StorageFactory, type Subject } from "./harness.js";
 import { LEASE_MS } from "./leases.js";
 
@@ -156,6 +156,23 @@ export function brakeContract(factory: StorageFactory): void {
       expect(await countLiveness(subject, suspects)).toEqual(new Map([[Liveness.SUSPECT, 5]]));
     });
 
+    it("holds no agent that was deregistered, has finished or has registered again", async () => {
+      const victims = named("victim", 30);
+      await give(subject, victims);
+      await silence(subject, victims, []);
+      expect(await sweep(subject)).toEqual({ ...NOTHING, braked: 30 });
+      const agent = { namespace: NAMESPACE, incarnation: 0, actor: ACTOR };
+      await subject.storage.deregisterAgent({ ...agent, agentId: "victim-0" });
+      await subject.storage.setState(aReport("victim-1", State.FINISHED));
+      await give(subject, ["victim-2"]);
+      await subject.changes();
+      expect(await sweep(subject)).toEqual({ ...NOTHING, braked: 27 });
+      expect(await subject.storage.confirmExpiry(NAMESPACE)).toBe(27);
+      const events = await subject.events();
+      expect(events).toHaveLength(27);
+      for (const id of ["victim-0", "victim-1", "victim-2"]) expect(events.join()).not.toContain(`${id}:`);
+    });
+
     it("confirms nothing where nothing is braked", async () => {
       await give(subject, ["a"]);
       await subject.advance(LEASE_MS);
@@ -209,6 +226,21 @@ export function brakeContract(factory: StorageFactory): void {
       await subject.advance(GRACE_MS);
       expect(await sweep(subject)).toEqual({ ...NOTHING, lost: 1 });
       expect(await subject.events()).toEqual(["LIVENESS a: SUSPECT>LOST"]);
+    });
+
+    it("agents that the brake holds get a fresh lease too", async () => {
+      const victims = named("victim", 30);
+      await give(subject, victims);
+      await silence(subject, victims, []);
+      expect(await sweep(subject)).toEqual({ ...NOTHING, braked: 30 });
+      expect(await sweep(subject, LEASE_MS)).toEqual(NOTHING);
+      expect(await subject.storage.confirmExpiry(NAMESPACE)).toBe(0);
+      await renew(subject, victims.slice(0, 15));
+      await subject.advance(LEASE_MS);
+      await renew(subject, victims.slice(0, 15));
+      await sweep(subject);
+      await subject.advance(GRACE_MS);
+      expect(await sweep(subject)).toEqual({ ...NOTHING, lost: 15 });
     });
 
     it("a lease that still runs is left as it is", async () => {

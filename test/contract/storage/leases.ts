@@ -235,6 +235,19 @@ export function leasesContract(factory: StorageFactory): void {
       expect(await sweep(subject)).toEqual(NOTHING);
     });
 
+    it("gets no fresh lease by a change of it", async () => {
+      await given(subject);
+      const update = { ...KEY, patch: { leaseTtlMs: 2 * LEASE_MS }, expectedRevision: 0, requestId: "", actor: ACTOR };
+      await subject.storage.updateAgent(update);
+      await subject.changes();
+      await subject.advance(2 * LEASE_MS);
+      await sweep(subject);
+      await subject.advance(2 * LEASE_MS);
+      await sweep(subject);
+      expect(await livenessOf(subject)).toBe(Liveness.LOST);
+      expect(await subject.events()).toEqual(before === "LOST" ? [] : ["LIVENESS a: SUSPECT>LOST"]);
+    });
+
     it("stays so when its zombie tries to renew", async () => {
       await given(subject);
       expect((await failureOf(() => subject.storage.renewLease({ ...KEY, incarnation: 9 }))).reason).toBe(

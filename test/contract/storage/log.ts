@@ -16,6 +16,10 @@ async function commit({ storage }: Subject, count: number, agentId = "a"): Promi
   }
 }
 
+function isEqual(a: Position, b: Position): boolean {
+  return JSON.stringify(a.revisions) === JSON.stringify(b.revisions);
+}
+
 /** Positions, pages and loss. */
 export function logContract(factory: StorageFactory): void {
   describe("log", () => {
@@ -52,6 +56,7 @@ export function logContract(factory: StorageFactory): void {
         expectFollowing(position, page.changes, page.position);
         read.push(...page.changes.map(describeChange));
         position = page.position;
+        expect(page.atHead).toBe(isEqual(position, await subject.storage.head()));
         if (page.atHead) break;
       }
       expect(read).toEqual(all);

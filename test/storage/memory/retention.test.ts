@@ -2,6 +2,8 @@ import { describe, expect, it } from "vitest";
 import { createMemoryStorage, type MemoryStorageOptions } from "../../../src/storage/memory/index.js";
 import { Namespaces } from "../../../src/storage/memory/entries.js";
 import { RequestMemory } from "../../../src/storage/memory/request-memory.js";
+import { Ring } from "../../../src/storage/memory/ring.js";
+import { Tombstones } from "../../../src/storage/memory/tombstones.js";
 import { SessionStatus, State } from "../../../src/storage/records.js";
 import { REQUEST_MEMORY_MS } from "../../../src/storage/storage.js";
 import { FakeClock } from "../../helpers/fake-clock.js";
@@ -146,6 +148,19 @@ describe("retention of namespaces", () => {
     const table = namespaces.getOrCreate("n");
     expect(namespaces.getOrCreate("n")).toBe(table);
     namespaces.dropIfEmpty(table);
+    expect(namespaces.get("n")).toBeUndefined();
+  });
+
+  it("drops one with its last tombstone", () => {
+    const namespaces = new Namespaces();
+    const tombstones = new Tombstones(namespaces, 10, 1_000);
+    const table = namespaces.getOrCreate("n");
+    const storage = createMemoryStorage({ clock: new FakeClock() });
+    const { state } = storage.registerAgent(aRegistration("a")).agent;
+    tombstones.bury(table, state, new Ring());
+    tombstones.forget(state.commitTime + 1_000);
+    expect(namespaces.get("n")).toBe(table);
+    tombstones.forget(state.commitTime + 1_001);
     expect(namespaces.get("n")).toBeUndefined();
   });
 
