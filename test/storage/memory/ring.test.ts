@@ -10,7 +10,7 @@ describe("ring", () => {
 
   it("is an array of which only the oldest is dropped, whatever was pushed and dropped before", () => {
     // A number is pushed; nothing drops the oldest.
-    const steps = fc.array(fc.option(fc.integer()), { maxLength: 300 });
+    const steps = fc.array(fc.option(fc.integer()), { maxLength: 300, size: "max" });
     fc.assert(
       fc.property(steps, (pushed) => {
         const ring = new Ring<number>();

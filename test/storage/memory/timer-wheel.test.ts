@@ -77,7 +77,7 @@ describe("timer wheel", () => {
       fc.record({ kind: fc.constant("turn" as const), ms: fc.double({ min: 0, max: 1_500, noNaN: true }) }),
     );
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 100, size: "max" }), (steps) => {
         let now = START;
         const wheel = new TimerWheel<Item>(now);
         const items = Array.from({ length: 10 }, (_, name) => anItem(name));
