@@ -61,7 +61,9 @@ function incoming(passage: Passage, messages: AsyncIterable<Message>): AsyncIter
       const inner = messages[Symbol.asyncIterator]();
       return {
         next: async () => {
-          const result = await inner.next();
+          const result = await inner.next().catch((thrown: unknown) => {
+            throw unreadable(thrown);
+          });
           if (result.done !== true) passage.gotMessage(result.value);
           return result;
         },
@@ -69,6 +71,12 @@ function incoming(passage: Passage, messages: AsyncIterable<Message>): AsyncIter
       };
     },
   };
+}
+
+/** What is not the framework's own word on a message is a connection that broke under it. */
+function unreadable(thrown: unknown): ConnectError {
+  if (thrown instanceof ConnectError) return thrown;
+  return new ConnectError("the client went away", Code.Canceled, undefined, undefined, thrown);
 }
 
 function outgoing(passage: Passage, messages: AsyncIterable<Message>, signal: AbortSignal): AsyncIterable<Message> {

@@ -20,6 +20,11 @@ const MAX_HEADER_BYTES = 16 * 1024;
 /** What one session may keep in memory, in megabytes, before its new streams are refused: a client that does not read. */
 const MAX_SESSION_MEMORY_MB = 64;
 
+/**
+ * A client may cancel many watches at once, and that is no attack. Node 20 has a fixed limit (1,000, and 33 a second) and knows
+ * neither option.
+ */
+const RESET_TOLERANCE = { streamResetBurst: 10_000, streamResetRate: 1_000 };
 /** How long a client may take to learn that it should call no more, before calls of its are no longer answered; in milliseconds. */
 const NOTICE_MS = 1_000;
 /**
@@ -55,6 +60,7 @@ export class Http2Side {
 
   constructor(private readonly options: Http2Options) {
     this.server = createServer({
+      ...RESET_TOLERANCE,
       maxSessionMemory: MAX_SESSION_MEMORY_MB,
       settings: {
         initialWindowSize: WINDOW_BYTES,
@@ -132,7 +138,10 @@ export class Http2Side {
     return this.options.clientStreamPaths.has(headers[":path"] ?? "");
   }
 
-  /** Finds out which clients vanished without closing their connection, and frees what their watches hold. */
+  /**
+   * Finds sessions whose client vanished without closing its connection, and frees what its watches hold; and sessions that ended
+   * with an error of the protocol, which Node tells the client but then leaves open, unread.
+   */
   private readonly pingAll = (): void => {
     for (const [session, state] of this.sessions) {
       if (!state.alive) {

@@ -7,7 +7,12 @@ import { expectServing, frame, HTTP2_PREFACE, http2Session, RawConnection } from
 let running: TestServer;
 
 beforeEach(async () => {
-  running = await startServerUnowned({ requestTimeoutMs: 300, idleTimeoutMs: 1000, maxConnections: 50 });
+  running = await startServerUnowned({
+    requestTimeoutMs: 300,
+    idleTimeoutMs: 1000,
+    keepaliveIntervalMs: 300,
+    maxConnections: 50,
+  });
 });
 
 afterEach(async () => {

@@ -113,5 +113,5 @@ export function envelope(message: Uint8Array | string, flags = 0, length = Buffe
   const head = Buffer.alloc(5);
   head.writeUInt8(flags, 0);
   head.writeUInt32BE(length, 1);
-  return Buffer.concat([head, Buffer.from(message as string, "latin1")]);
+  return Buffer.concat([head, typeof message === "string" ? Buffer.from(message, "latin1") : message]);
 }
