@@ -53,6 +53,8 @@ export class AgentLoop {
   private renewAt = Infinity;
   /** How many calls in a row got nowhere. */
   private failures = 0;
+  /** How many registrations in a row nothing came of: no report was taken and no lease renewed since. */
+  private fruitless = 0;
   private readonly ending = new Ending();
   private readonly aborter = new AbortController();
   private wake: (() => void) | undefined;
@@ -77,6 +79,7 @@ export class AgentLoop {
         try {
           await this.register();
           this.status = "connected";
+          this.failures = 0;
           return;
         } catch (thrown) {
           signal?.throwIfAborted();
@@ -85,7 +88,6 @@ export class AgentLoop {
           const delayMs = backoffMs(reconnect, this.failures, scheduler.random(), retryAfterMs(failure));
           if (verdict(failure) !== "outage" || scheduler.monotonic() + delayMs >= deadline) throw failure;
           await pause(scheduler, delayMs, this.ending);
-          if (this.ending.hasEnded()) throw failure;
         }
       }
     } finally {
@@ -158,6 +160,7 @@ export class AgentLoop {
     this.agentId = response.agent.agentId;
     this.incarnation = response.agent.incarnation;
     this.registered = true;
+    this.fruitless += 1;
     this.registrationId = crypto.randomUUID();
     this.scheduleRenewal();
     // With the state comes what was said about it; a report that waits says something newer.
@@ -169,6 +172,7 @@ export class AgentLoop {
   private async renew(): Promise<void> {
     const { agentId, incarnation } = this;
     await this.options.agent.client.agents.heartbeat({ agentId, incarnation }, this.callOptions());
+    this.fruitless = 0;
     this.scheduleRenewal();
   }
 
@@ -197,8 +201,10 @@ export class AgentLoop {
 
   private accept(report: Report): void {
     this.lastAccepted = report;
+    this.fruitless = 0;
     this.options.outbox.settle();
     this.scheduleRenewal();
+    this.succeeded();
     report.accepted();
   }
 
@@ -221,21 +227,22 @@ export class AgentLoop {
         return;
       case "accepted":
         if (report !== undefined) this.accept(report);
-        this.succeeded();
         return;
       case "refused":
         listeners.emit("error", failure);
         if (report === undefined) break;
+        this.succeeded();
         outbox.settle();
         report.failed(failure);
-        this.succeeded();
         return;
       case "unregistered":
         this.registered = false;
-        // The server answers; only if that does not help, more patience is due.
-        if (this.failures === 1) return;
+        // One registration is due at once; if the last one did not help, the next must not follow as fast as it can.
+        if (this.fruitless <= 1) return;
+        this.failures = this.fruitless - 1;
         break;
       case "outage":
+      case "barred":
         if (this.status !== "connected") break;
         this.status = "disconnected";
         listeners.emit("disconnected", failure);
@@ -247,7 +254,7 @@ export class AgentLoop {
   private scheduleRenewal(): void {
     const { leaseTtlMs, scheduler } = this.options;
     const jitter = 1 + RENEW_JITTER * (2 * scheduler.random() - 1);
-    this.renewAt = leaseTtlMs === 0 ? Infinity : scheduler.monotonic() + leaseTtlMs * RENEW_AFTER * jitter;
+    this.renewAt = leaseTtlMs === 0 ? Infinity : scheduler.monotonic() + Math.floor(leaseTtlMs * RENEW_AFTER * jitter);
   }
 
   /** Until there is something to say. */

@@ -5,8 +5,10 @@ import { errorReason, isServerError } from "../errors.js";
 
 /** What a failed call means to an agent. */
 export type Verdict =
-  /** The server is away, or will not talk to us for now: the same again later. */
+  /** The server is away: the same again later. */
   | "outage"
+  /** The server does not let the caller in. While the agent runs, its key is being changed; before, it is the wrong one. */
+  | "barred"
   /** The server does not know this registration: it forgot, or somebody removed the agent. Register again. */
   | "unregistered"
   /** Another process has registered under this id since: this one is the zombie. */
@@ -22,9 +24,8 @@ const BY_REASON: Readonly<Partial<Record<Reason, Verdict>>> = {
   STALE_INCARNATION: "superseded",
   // Nobody else counts for this incarnation, and reports go out in order, one at a time.
   STALE_SEQUENCE: "accepted",
-  // The key is being changed: reports are kept until it is right again.
-  CREDENTIALS_MISSING: "outage",
-  CREDENTIALS_INVALID: "outage",
+  CREDENTIALS_MISSING: "barred",
+  CREDENTIALS_INVALID: "barred",
 };
 
 export function verdict(failure: ConnectError): Verdict {
