@@ -83,7 +83,12 @@ export async function build(config: Config, dependencies: ServerDependencies = {
   const clock = dependencies.clock ?? systemClock;
   const storage = dependencies.storage ?? createStorage(config, clock);
   const server = new Server(config, storage, dependencies.storage === undefined, clock, logger);
-  await server.start();
+  try {
+    await server.start();
+  } catch (failure) {
+    await server.close();
+    throw failure;
+  }
   return server;
 }
 

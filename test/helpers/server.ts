@@ -37,6 +37,9 @@ export async function startServerUnowned(
   const logger = pino({ level, base: null }, { write: (line) => logs.push(JSON.parse(line) as LogLine) });
   const config = { ...loadConfig(), port: 0, drainTimeoutMs: 1000, ...settings };
   const server = await build(config, { logger, ...dependencies });
-  const { url, port } = await server.listen();
+  const { url, port } = await server.listen().catch(async (error: unknown) => {
+    await server.close();
+    throw error;
+  });
   return { server, url, port, logs };
 }

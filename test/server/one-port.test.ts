@@ -139,6 +139,13 @@ describe("plain HTTP", () => {
     expect(await request(running, "/healthz", { method: "DELETE" })).toMatchObject({ status: 405 });
   });
 
+  it("answers HEAD over HTTP/2 without a body", async () => {
+    const { url } = await startServer();
+    const args = ["--silent", "--noproxy", "*", "--http2-prior-knowledge", "--head", `${url}/healthz`];
+    const { stdout } = await run("curl", args);
+    expect(stdout).toMatch(/^HTTP\/2 200/);
+  });
+
   it("answers anything else with a JSON 404", async () => {
     const running = await startServer();
     for (const path of ["/", "/nope", "/opscore.v1.AgentService", "/opscore.v1.AgentService/Nope", "//", "/%00"]) {

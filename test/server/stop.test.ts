@@ -3,6 +3,7 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
+import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { AgentService } from "../../gen/opscore/v1/agent_service_pb.js";
@@ -10,6 +11,7 @@ import { State, WatchKind } from "../../gen/opscore/v1/common_pb.js";
 import { StateService } from "../../gen/opscore/v1/state_service_pb.js";
 import type { AgentKey, Storage } from "../../src/storage/storage.js";
 import { createMemoryStorage } from "../../src/storage/memory/index.js";
+import { build, loadConfig } from "../../src/server.js";
 import { dynamicClient } from "../helpers/grpc-js.js";
 import { startServer } from "../helpers/server.js";
 import { failureFromConnect, rejection } from "../transport/harness.js";
@@ -166,6 +168,11 @@ describe("close()", () => {
     expect(server.close()).toBe(server.close());
     await server.close();
     expect(server.address).toBeUndefined();
+  });
+
+  it("may come before listen()", async () => {
+    const server = await build(loadConfig(), { logger: pino({ level: "silent" }) });
+    await server.close();
   });
 
   it("leaves a storage open that it was given", async () => {
