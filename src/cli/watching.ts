@@ -109,6 +109,7 @@ export function lineSink<Entry extends { readonly type: string }>(
       items.forEach((item, i) => (json ? printJson(item, i === items.length - 1 ? resumeToken : "") : printText(item)));
     },
     lost(reconnect) {
+      if (reconnect.failures > 1) return;
       err.line([
         {
           text: lossNote(reconnect),
@@ -125,8 +126,8 @@ export function lineSink<Entry extends { readonly type: string }>(
 }
 
 /** What a person is told when the watch has lost its connection. */
-export function lossNote({ error, delayMs }: Reconnect): string {
-  return `connection lost: ${printable(causeOf(error))}; trying again in ${(delayMs / 1000).toFixed(1)} s`;
+export function lossNote({ error }: Reconnect): string {
+  return `connection lost: ${printable(causeOf(error))}; trying again until it is back`;
 }
 
 function isSynced<Entry extends { readonly type: string }>(item: Item<Entry>): item is Synced {

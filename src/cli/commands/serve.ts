@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { SETTINGS, type Config } from "../../config/index.js";
+import { isLoopback, SETTINGS, type Config } from "../../config/index.js";
 import type { OpsCoreServer } from "../../server.js";
 import { describe, type Host } from "../command.js";
 import type { Context } from "../context.js";
@@ -33,10 +33,9 @@ async function serve(config: Config, { out, err, signal }: Context): Promise<voi
     const { url } = await listen(server, config);
     out.line(`listening on ${url}`);
     if (out.forPeople && err.forPeople) {
-      const access = config.apiKey === undefined ? "everybody who can reach it" : "whoever has the API key";
       err.fields([
         ["  storage", [{ text: "in memory: what it knows is gone when it stops" }]],
-        ["  access", [{ text: access }]],
+        ["  access", [{ text: access(config) }]],
         ["  try", [{ text: "opscore state watch", look: "cyan" }]],
         ["  stop", [{ text: "Ctrl-C" }]],
       ]);
@@ -45,6 +44,11 @@ async function serve(config: Config, { out, err, signal }: Context): Promise<voi
   } finally {
     await server.close();
   }
+}
+
+function access({ apiKey, host }: Config): string {
+  if (apiKey !== undefined) return "whoever has the API key";
+  return isLoopback(host) ? "everybody on this machine" : "everybody who can reach it";
 }
 
 async function listen(server: OpsCoreServer, { host, port }: Config): ReturnType<OpsCoreServer["listen"]> {

@@ -50,7 +50,7 @@ export class LiveView implements WatchSink<StateEntry> {
   }
 
   lost(reconnect: Reconnect): void {
-    this.options.board.say("LOST", lossNote(reconnect));
+    if (reconnect.failures === 1) this.options.board.say("OFFLINE", lossNote(reconnect));
     this.showStatus(RECONNECTING);
     // A watch that has found its way back says nothing until something happens, and one that has not says so soon.
     const backMs = reconnect.delayMs + SETTLE_MS;

@@ -44,6 +44,7 @@ export class StateBoard {
 
   /** Those `count` agents that changed last, in the order of their ids. */
   changedLast(count: number): readonly BoardAgent[] {
+    // Two that never changed differ by NaN.
     return [...this.agents]
       .sort((a, b) => b.changedAt - a.changedAt || 0)
       .slice(0, count)

@@ -14,6 +14,7 @@ const TYPE_LOOKS: Readonly<Record<string, "dim" | "green" | "yellow" | "red" | "
   REGISTERED: "green",
   STARTED: "green",
   LIVENESS: "yellow",
+  OFFLINE: "yellow",
   RESYNC: "yellow",
   DEREGISTERED: "red",
   EXITED: "magenta",
