@@ -36,8 +36,9 @@ export class OrderedIndex<T extends Ordered> {
     if (this.holes >= MIN_HOLES && this.holes * 2 > this.slots.length) this.closeHoles();
   }
 
-  *[Symbol.iterator](): Iterator<T> {
-    for (const item of this.slots) if (item !== undefined) yield item;
+  /** All items, in order. */
+  toArray(): T[] {
+    return this.slots.filter((item) => item !== undefined);
   }
 
   /**
@@ -74,7 +75,7 @@ export class OrderedIndex<T extends Ordered> {
   }
 
   private closeHoles(): void {
-    const items = [...this];
+    const items = this.toArray();
     this.slots = items;
     this.ordinals = items.map((item) => item.ordinal);
     this.holes = 0;

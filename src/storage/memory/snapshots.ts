@@ -1,8 +1,9 @@
-import type { Agent, AgentRecord, SessionRecord, StateRecord } from "../records.js";
+import type { Agent, SessionRecord } from "../records.js";
 import type { Position, Snapshot, SnapshotPage, SnapshotQuery } from "../storage.js";
 import { PARTITION } from "./commits.js";
 import type { AgentEntry, Namespaces, NamespaceTable, SessionEntry } from "./entries.js";
 import type { Leases } from "./leases.js";
+import type { Ordered, OrderedIndex } from "./ordered-index.js";
 
 /** How many entities a page holds. */
 const PAGE_SIZE = 500;
@@ -17,14 +18,9 @@ export function snapshotAgents(
   position: Position,
   query: SnapshotQuery,
 ): Snapshot<Agent> {
-  const entries: AgentEntry[] = [];
-  const records: AgentRecord[] = [];
-  const states: StateRecord[] = [];
-  for (const entry of select(namespaces.get(query.namespace), query.ids, agentsOf)) {
-    entries.push(entry);
-    records.push(entry.record);
-    states.push(entry.state);
-  }
+  const entries = select(namespaces.get(query.namespace), query.ids, agentsOf);
+  const records = entries.map((entry) => entry.record);
+  const states = entries.map((entry) => entry.state);
   const agentAt = (index: number): Agent | undefined => {
     const [entry, record, state] = [entries[index], records[index], states[index]];
     if (entry === undefined || record === undefined || state === undefined) return undefined;
@@ -39,39 +35,32 @@ export function snapshotSessions(
   position: Position,
   query: SnapshotQuery,
 ): Snapshot<SessionRecord> {
-  const records: SessionRecord[] = [];
-  for (const entry of select(namespaces.get(query.namespace), query.ids, sessionsOf)) records.push(entry.record);
+  const records = select(namespaces.get(query.namespace), query.ids, sessionsOf).map((entry) => entry.record);
   return { position, pages: () => pages(records.length, (index) => records[index]) };
 }
 
-interface Collection<T> {
-  readonly all: Iterable<T>;
+interface Collection<T extends Ordered> {
+  readonly inOrder: OrderedIndex<T>;
   readonly byId: ReadonlyMap<string, T>;
 }
 
 function agentsOf(table: NamespaceTable): Collection<AgentEntry> {
-  return { all: table.agentsInOrder, byId: table.agents };
+  return { inOrder: table.agentsInOrder, byId: table.agents };
 }
 
 function sessionsOf(table: NamespaceTable): Collection<SessionEntry> {
-  return { all: table.sessionsInOrder, byId: table.sessions };
+  return { inOrder: table.sessionsInOrder, byId: table.sessions };
 }
 
-function* select<T>(
+function select<T extends Ordered>(
   table: NamespaceTable | undefined,
   ids: readonly string[] | undefined,
   collection: (table: NamespaceTable) => Collection<T>,
-): Iterable<T> {
-  if (table === undefined) return;
-  const { all, byId } = collection(table);
-  if (ids === undefined) {
-    yield* all;
-    return;
-  }
-  for (const id of new Set(ids)) {
-    const item = byId.get(id);
-    if (item !== undefined) yield item;
-  }
+): T[] {
+  if (table === undefined) return [];
+  const { inOrder, byId } = collection(table);
+  if (ids === undefined) return inOrder.toArray();
+  return [...new Set(ids)].map((id) => byId.get(id)).filter((item) => item !== undefined);
 }
 
 function* pages<T>(count: number, itemAt: (index: number) => T | undefined): Iterable<SnapshotPage<T>> {

@@ -64,7 +64,7 @@ describe("ordered index", () => {
             }
           }
           expect(index.size).toBe(items.length);
-          expect([...index]).toEqual(items);
+          expect(index.toArray()).toEqual(items);
           const paged: Ordered[] = [];
           let after: number | undefined = 0;
           while (after !== undefined) {
