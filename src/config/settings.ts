@@ -123,14 +123,14 @@ export const SETTINGS = {
     description:
       "Serve plain gRPC straight on HTTP/2 streams, which is faster. Off: through Connect's handlers, as the rest.",
   }),
-  /** How many streaming calls may be open. */
+  /** How many streams and waits may be open. */
   maxStreams: integer({
     env: "OPSCORE_MAX_STREAMS",
     flag: "max-streams",
     default: 20_000,
     min: 1,
     max: 1_000_000,
-    description: "How many watches and other streaming calls may be open; further ones fail with TOO_MANY.",
+    description: "How many watches, waits and other streams may be open; further ones fail with TOO_MANY.",
   }),
   /** How many reports may be held for agents that are not registered. */
   maxHeldReports: integer({

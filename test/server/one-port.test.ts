@@ -2,6 +2,8 @@
 import { createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { constants } from "node:http2";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { AgentService } from "../../gen/opscore/v1/agent_service_pb.js";
@@ -9,6 +11,7 @@ import { State, WatchKind } from "../../gen/opscore/v1/common_pb.js";
 import { StateEvent_Type, StateService, WaitOutcome } from "../../gen/opscore/v1/state_service_pb.js";
 import { dynamicClient } from "../helpers/grpc-js.js";
 import { startServer, type TestServer } from "../helpers/server.js";
+import { http2Session } from "./abuse/raw.js";
 
 const run = promisify(execFile);
 
@@ -166,6 +169,13 @@ it("tells a gRPC client that a method is not implemented", async () => {
   const grpc = createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}` });
   const unknown = { ...StateService.method.getState, name: "Nope" } as typeof StateService.method.getState;
   await expect(grpc.unary(unknown, undefined, 1000, undefined, { agentId: "a" })).rejects.toMatchObject({ code: 12 });
+  // In headers that end the stream: clients built on gRPC's C core take a status from no other headers.
+  const session = await http2Session(`http://127.0.0.1:${port}`);
+  const stream = session.request({ ":method": "POST", ":path": "/a.B/C", "content-type": "application/grpc" });
+  const [headers, flags] = (await once(stream, "response")) as [object, number];
+  expect(headers).toMatchObject({ ":status": 200, "grpc-status": "12" });
+  expect(flags & constants.NGHTTP2_FLAG_END_STREAM).not.toBe(0);
+  stream.close(constants.NGHTTP2_CANCEL);
 });
 
 it("serves events of other lanes to each lane", async () => {

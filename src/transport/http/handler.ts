@@ -63,7 +63,10 @@ function pathOf(request: HttpRequest): string {
 function sendNotFound(path: string, request: HttpRequest, response: HttpResponse): void {
   const type = request.headers["content-type"] ?? "";
   if (type.startsWith(GRPC)) {
-    response.writeHead(200, { "content-type": type, "grpc-status": UNIMPLEMENTED, "grpc-message": "no such method" });
+    // Set, not written: only then do the headers end the stream, and only then do gRPC clients look for a status in them.
+    response.setHeader("content-type", type);
+    response.setHeader("grpc-status", UNIMPLEMENTED);
+    response.setHeader("grpc-message", "no such method");
     response.end();
     return;
   }

@@ -1,5 +1,6 @@
 /** Messages that are wrong: each gets a typed error, or a clean end, and the server serves on. */
 import { create, toBinary } from "@bufbuild/protobuf";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ErrorInfoSchema, BadRequestSchema } from "../../../gen/google/rpc/error_details_pb.js";
 import { RegisterAgentRequestSchema } from "../../../gen/opscore/v1/agent_service_pb.js";
@@ -180,6 +181,13 @@ describe("binary", () => {
 
     it("too large", async () => {
       expectFailed(await post(REGISTER, type, wrap(registerRequest("x".repeat(70_000)))));
+    });
+
+    it("small, but large when it is decompressed", async () => {
+      const bomb = gzipSync(Buffer.alloc(50_000_000));
+      const body = type === "application/proto" ? bomb : envelope(bomb, 1);
+      expect(body.length).toBeLessThan(64 * 1024);
+      expectFailed(await post(REGISTER, type, body, { "grpc-encoding": "gzip", "content-encoding": "gzip" }));
     });
 
     it("another compression than we know", async () => {
