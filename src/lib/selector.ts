@@ -4,15 +4,19 @@
  */
 export type Labels = Readonly<Record<string, string>>;
 
-interface Requirement {
+/** One condition on one label. */
+export interface Requirement {
   readonly key: string;
   readonly operator: "in" | "notin" | "exists" | "absent";
+  /** Of `in` and `notin`; sorted, without doubles. */
   readonly values: readonly string[];
 }
 
 export interface Selector {
   /** The same for every spelling of the same selector; empty for one that selects everything. */
   readonly canonical: string;
+  /** All of these must hold: for storages that have an index of labels. */
+  readonly requirements: readonly Requirement[];
   matches(labels: Labels): boolean;
 }
 
@@ -21,7 +25,7 @@ export class SelectorSyntaxError extends Error {
   override readonly name = "SelectorSyntaxError";
 }
 
-export const EVERYTHING: Selector = { canonical: "", matches: () => true };
+export const EVERYTHING: Selector = { canonical: "", requirements: [], matches: () => true };
 
 const TOKEN = /(==|!=|[=!(),]|[A-Za-z0-9._/-]+)\s*/y;
 const WORD = /^[A-Za-z0-9._/-]+$/;
@@ -34,6 +38,7 @@ export function parseSelector(text: string): Selector {
   const requirements = new Parser(text).parse();
   if (requirements.length === 0) return EVERYTHING;
   return {
+    requirements,
     canonical: [...new Set(requirements.map(print))].sort().join(","),
     matches: (labels) => requirements.every((requirement) => satisfies(labels, requirement)),
   };

@@ -87,11 +87,19 @@ export class Follower implements LogListener {
 
   /** Waits until so many changes have come in all. */
   async until(count: number): Promise<readonly Change[]> {
-    while (this.changes.length < count) {
-      await new Promise<void>((resolve) => {
-        this.wake = resolve;
-      });
-    }
+    while (this.changes.length < count) await this.next();
     return this.changes;
+  }
+
+  /** Waits until the log was lost so many times in all. */
+  async lost(count: number): Promise<readonly LossReason[]> {
+    while (this.losses.length < count) await this.next();
+    return this.losses;
+  }
+
+  private next(): Promise<void> {
+    return new Promise((resolve) => {
+      this.wake = resolve;
+    });
   }
 }

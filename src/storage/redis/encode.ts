@@ -1,0 +1,61 @@
+/** What scripts are given: fragments of records as JSON texts, always the same text for the same meaning. */
+import type { AgentProfile, ReportContent, SessionRecord, State } from "../records.js";
+import { stateSize } from "../sizes.js";
+import type { SetState } from "../storage.js";
+import { canonicalJson } from "./canonical-json.js";
+
+const NOTHING = { reason: "", message: "", details: undefined, sessionId: "", taskId: "" };
+
+/** The content of a state: `state,reason,message,sessionId,taskId,details`. */
+export function encodeContent(content: ReportContent): string {
+  const { state, reason, message, sessionId, taskId, details } = content;
+  const texts = `${JSON.stringify(reason)},${JSON.stringify(message)},${JSON.stringify(sessionId)},${JSON.stringify(taskId)}`;
+  return `${state},${texts},${canonicalJson(details)}`;
+}
+
+/** The first state of an incarnation: content, actor, size. */
+export function encodeFirstState(agentId: string, state: State, actor: string): readonly [string, string, string] {
+  const content = { state, ...NOTHING };
+  return [encodeContent(content), JSON.stringify(actor), String(stateSize(agentId, content, actor))];
+}
+
+/** The parts of a report in the order of `lua/includes/report.lua`, without what says whether and how it is held. */
+export function encodeReport(report: SetState): readonly string[] {
+  return [
+    String(report.incarnation),
+    String(report.sequence),
+    report.reportTime === undefined ? "null" : String(report.reportTime),
+    report.expectedStates.join(""),
+    String(report.expectedRevision),
+    encodeContent(report),
+    JSON.stringify(report.actor),
+    String(stateSize(report.agentId, report, report.actor)),
+    report.requestId,
+  ];
+}
+
+/** The parts of a profile in the order of `lua/includes/profile.lua`; empty for those that are not given. */
+export function encodeProfile(profile: Partial<AgentProfile>): readonly string[] {
+  const { displayName, version, contactEndpoint, capabilities, labels, leaseTtlMs } = profile;
+  return [
+    displayName === undefined ? "" : JSON.stringify(displayName),
+    version === undefined ? "" : JSON.stringify(version),
+    contactEndpoint === undefined ? "" : JSON.stringify(contactEndpoint),
+    "metadata" in profile ? canonicalJson(profile.metadata) : "",
+    capabilities === undefined ? "" : JSON.stringify(capabilities),
+    labels === undefined ? "" : canonicalJson(labels),
+    leaseTtlMs === undefined ? "" : String(leaseTtlMs),
+  ];
+}
+
+/** Status, metadata, result and error of a session; empty for those that are not given. */
+export function encodeSessionPatch(
+  patch: Partial<Pick<SessionRecord, "status" | "metadata" | "result" | "error">>,
+): readonly string[] {
+  return [
+    patch.status === undefined ? "" : String(patch.status),
+    "metadata" in patch ? canonicalJson(patch.metadata) : "",
+    "result" in patch ? canonicalJson(patch.result) : "",
+    patch.error === undefined ? "" : JSON.stringify(patch.error),
+  ];
+}

@@ -1,0 +1,23 @@
+import { openRedisStorage } from "./open.js";
+import { REDIS_STORAGE_DEFAULTS, type RedisStorageOptions } from "./options.js";
+import type { RedisStorage } from "./redis-storage.js";
+
+export { DeploymentError } from "./deployment.js";
+export { CorruptRecordError } from "./failures.js";
+export {
+  DEFAULT_PARTITIONS,
+  REDIS_STORAGE_DEFAULTS,
+  type RedisStorageEvent,
+  type RedisStorageOptions,
+} from "./options.js";
+export type { RedisStorage } from "./redis-storage.js";
+export type { RedisTarget } from "./target.js";
+
+/**
+ * Opens a storage in Redis.
+ *
+ * @throws DeploymentError when what is there cannot be used; STORAGE_UNAVAILABLE when Redis cannot be reached in time
+ */
+export function createRedisStorage(options: RedisStorageOptions): Promise<RedisStorage> {
+  return openRedisStorage({ partitions: undefined, ...REDIS_STORAGE_DEFAULTS, ...options });
+}

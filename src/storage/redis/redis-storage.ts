@@ -1,0 +1,175 @@
+import type { Agent, SessionRecord, StateRecord } from "../records.js";
+import type * as contract from "../storage.js";
+import { Agents } from "./agents.js";
+import { Commands } from "./commands.js";
+import type { Connection } from "./connection.js";
+import type { Keys } from "./keys.js";
+import { Leases } from "./leases.js";
+import type { Link } from "./link.js";
+import { Lists } from "./lists.js";
+import { LogPages } from "./log-pages.js";
+import type { LogReader } from "./log-reader.js";
+import type { RedisStorageSettings } from "./options.js";
+import { toPosition } from "./positions.js";
+import { Reports } from "./reports.js";
+import { Sessions } from "./sessions.js";
+import { Snapshots } from "./snapshots.js";
+import { Turn } from "./turn.js";
+
+/**
+ * The storage contract on Redis, for any number of replicas. Every command is one script on one partition; everything that
+ * replicas tell each other goes through the log.
+ */
+export class RedisStorage implements contract.Storage {
+  private readonly commands: Commands;
+  private readonly reports: Reports;
+  private readonly agents: Agents;
+  private readonly leases: Leases;
+  private readonly sessions: Sessions;
+  private readonly lists: Lists;
+  private readonly pages: LogPages;
+  private readonly snapshots: Snapshots;
+  private closing: Promise<void> | undefined;
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly reader: LogReader,
+    link: Link,
+    keys: Keys,
+    settings: RedisStorageSettings,
+  ) {
+    const commands = new Commands(link, new Turn(link), keys);
+    this.commands = commands;
+    this.reports = new Reports(commands, settings);
+    this.agents = new Agents(commands, this.reports.held);
+    this.leases = new Leases(commands, settings);
+    this.sessions = new Sessions(commands);
+    this.lists = new Lists(commands);
+    this.pages = new LogPages(commands);
+    this.snapshots = new Snapshots(this.lists, keys.partitions, (namespace, id) => keys.partitionOf(namespace, id));
+  }
+
+  /** Begins to follow the log. */
+  async start(): Promise<void> {
+    await this.reader.start();
+    const { held } = this.reports;
+    const listener = { onChanges: held.onChanges.bind(held), onLost: held.onLost.bind(held) };
+    await this.reader.tail(listener, this.reader.position);
+  }
+
+  async registerAgent(command: contract.RegisterAgent): Promise<contract.Registered> {
+    this.commands.checkOpen();
+    return this.agents.register(command);
+  }
+
+  async deregisterAgent(command: contract.DeregisterAgent): Promise<Agent> {
+    this.commands.checkOpen();
+    return this.agents.deregister(command);
+  }
+
+  async updateAgent(command: contract.UpdateAgent): Promise<Agent> {
+    this.commands.checkOpen();
+    return this.agents.update(command);
+  }
+
+  async getAgent(key: contract.AgentKey): Promise<Agent | undefined> {
+    this.commands.checkOpen();
+    return this.agents.get(key);
+  }
+
+  async listAgents(query: contract.ListAgents): Promise<contract.Page<Agent>> {
+    this.commands.checkOpen();
+    return this.lists.agents(query);
+  }
+
+  async renewLease(command: contract.RenewLease): Promise<contract.RenewedLease> {
+    this.commands.checkOpen();
+    return this.agents.renewLease(command);
+  }
+
+  async setState(command: contract.SetState): Promise<contract.ReportOutcome> {
+    this.commands.checkOpen();
+    return this.reports.set(command);
+  }
+
+  async getState(key: contract.AgentKey): Promise<StateRecord | undefined> {
+    this.commands.checkOpen();
+    return this.agents.getState(key);
+  }
+
+  async readHistory(query: contract.ReadHistory): Promise<contract.HistoryPage | undefined> {
+    this.commands.checkOpen();
+    return this.agents.readHistory(query);
+  }
+
+  async expireLeases(command: contract.ExpireLeases): Promise<contract.Expired> {
+    this.commands.checkOpen();
+    return this.leases.expire(command.stalledMs);
+  }
+
+  async confirmExpiry(namespace: string): Promise<number> {
+    this.commands.checkOpen();
+    return this.leases.lose(namespace);
+  }
+
+  async startSession(command: contract.StartSession): Promise<SessionRecord> {
+    this.commands.checkOpen();
+    return this.sessions.start(command);
+  }
+
+  async updateSession(command: contract.UpdateSession): Promise<SessionRecord> {
+    this.commands.checkOpen();
+    return this.sessions.update(command);
+  }
+
+  async getSession(key: contract.SessionKey): Promise<SessionRecord | undefined> {
+    this.commands.checkOpen();
+    return this.sessions.get(key);
+  }
+
+  async listSessions(query: contract.ListSessions): Promise<contract.Page<SessionRecord>> {
+    this.commands.checkOpen();
+    return this.lists.sessions(query);
+  }
+
+  async head(): Promise<contract.Position> {
+    this.commands.checkOpen();
+    return toPosition(await this.pages.heads());
+  }
+
+  async readLog(from: contract.Position, limit: number): Promise<contract.LogPage> {
+    this.commands.checkOpen();
+    return this.pages.read(from, limit);
+  }
+
+  async tail(listener: contract.LogListener): Promise<contract.LogTail> {
+    return this.reader.tail(listener, await this.head());
+  }
+
+  async snapshotAgents(query: contract.SnapshotQuery): Promise<contract.Snapshot<Agent>> {
+    const { namespace } = query;
+    return this.snapshots.agents(await this.head(), query, (agentId) => this.getAgent({ namespace, agentId }));
+  }
+
+  async snapshotSessions(query: contract.SnapshotQuery): Promise<contract.Snapshot<SessionRecord>> {
+    const { namespace } = query;
+    return this.snapshots.sessions(await this.head(), query, (sessionId) => this.getSession({ namespace, sessionId }));
+  }
+
+  ready(): boolean {
+    return this.closing === undefined && this.connection.isOpen && this.reader.isFollowing;
+  }
+
+  close(): Promise<void> {
+    return (this.closing ??= this.end());
+  }
+
+  private async end(): Promise<void> {
+    this.commands.stop();
+    // Reports on their way may turn out to be held.
+    await this.commands.turn.drain();
+    await this.reports.held.close();
+    await this.reader.close();
+    this.connection.close();
+  }
+}

@@ -1,0 +1,18 @@
+import type { Clock } from "../../lib/clock.js";
+
+/** What Redis's clock shows, told from here: a command says until when, by that clock, it is wanted. */
+export class RedisTime {
+  private offset: number | undefined;
+
+  constructor(private readonly clock: Clock) {}
+
+  /** @param redisMs what Redis's clock showed just now */
+  set(redisMs: number): void {
+    this.offset = redisMs - this.clock.monotonic();
+  }
+
+  /** Milliseconds since 1970; undefined before it was ever told. */
+  get now(): number | undefined {
+    return this.offset === undefined ? undefined : this.clock.monotonic() + this.offset;
+  }
+}

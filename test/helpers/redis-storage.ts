@@ -1,0 +1,37 @@
+/** Redis storages for the tests: two replicas on one server, with a clock that a test moves. */
+import { createRedisStorage, DEFAULT_PARTITIONS, type RedisStorageOptions } from "../../src/storage/redis/index.js";
+import type { StorageFactory, StorageLimits } from "../contract/storage.js";
+import { FakeClock } from "./fake-clock.js";
+
+let deployments = 0;
+
+/** A prefix that no other test has. */
+export function freshPrefix(): string {
+  deployments += 1;
+  return `test-${process.pid}-${deployments}`;
+}
+
+/** Makes empty storages on a Redis that the caller has started. */
+export function redisStorageFactory(options: () => Pick<RedisStorageOptions, "target">): StorageFactory {
+  return async (limits) => {
+    const clock = new FakeClock();
+    const settings = { ...options(), ...toOptions(limits), prefix: freshPrefix(), time: () => clock.now() };
+    const [storage, replica] = await Promise.all([createRedisStorage(settings), createRedisStorage(settings)]);
+    return {
+      storage,
+      replica,
+      advance: (ms) => {
+        clock.advance(ms);
+        return Promise.resolve();
+      },
+      close: async () => {
+        await Promise.all([storage.close(), replica.close()]);
+      },
+    };
+  };
+}
+
+/** The contract limits the log of each partition, the options that of the deployment. */
+function toOptions({ logCapacity, ...limits }: StorageLimits): Partial<RedisStorageOptions> {
+  return logCapacity === undefined ? limits : { ...limits, logCapacity: logCapacity * DEFAULT_PARTITIONS };
+}

@@ -1,0 +1,181 @@
+import { Redis } from "ioredis";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { SessionStatus, State } from "../../../src/storage/records.js";
+import { createRedisStorage, type RedisStorage, type RedisStorageOptions } from "../../../src/storage/redis/index.js";
+import { REQUEST_MEMORY_MS } from "../../../src/storage/storage.js";
+import { reasonOf, times } from "../../contract/storage/harness.js";
+import { FakeClock } from "../../helpers/fake-clock.js";
+import {
+  ACTOR,
+  aRegistration,
+  aReport,
+  aSession,
+  aSessionQuery,
+  aSessionUpdate,
+  NAMESPACE,
+} from "../../helpers/records.js";
+import { RedisProcess } from "../../helpers/redis-process.js";
+import { freshPrefix } from "../../helpers/redis-storage.js";
+
+const AGE_MS = 60_000;
+
+/** What stays in Redis when everything that was in it has gone. One partition, so that limits are exact. */
+describe("retention", () => {
+  let redis: RedisProcess;
+  let client: Redis;
+  let storage: RedisStorage;
+  let clock: FakeClock;
+  let prefix: string;
+
+  beforeAll(async () => {
+    redis = await RedisProcess.start();
+    client = new Redis(redis.url);
+  });
+  afterAll(async () => {
+    client.disconnect();
+    await redis.remove();
+  });
+  beforeEach(() => {
+    clock = new FakeClock();
+    prefix = freshPrefix();
+  });
+  afterEach(() => storage.close());
+
+  const open = async (options: Partial<RedisStorageOptions> = {}) => {
+    const target = { url: redis.url };
+    const time = () => clock.now();
+    storage = await createRedisStorage({ target, prefix, partitions: 1, historyAgeMs: AGE_MS, time, ...options });
+  };
+  const keys = async (part = "") =>
+    (await client.keys(`${prefix}:{p00}:${part}*`)).map((key) => key.split("}:")[1]).sort();
+  const deregister = (agentId: string) =>
+    storage.deregisterAgent({ namespace: NAMESPACE, agentId, incarnation: 0, actor: ACTOR });
+  const historyOf = (agentId: string) =>
+    storage.readHistory({ namespace: NAMESPACE, agentId, afterRevision: 0, limit: 10 });
+
+  it("leaves only the log and where it stands when agents and sessions have gone for long enough", async () => {
+    await open();
+    await storage.registerAgent(
+      aRegistration("a", {
+        capabilities: ["plan"],
+        labels: { env: "prod" },
+        leaseTtlMs: 1_000,
+        initialState: State.IDLE,
+      }),
+    );
+    await storage.setState(aReport("a", State.ACTIVE));
+    await storage.startSession(aSession("s", "a"));
+    await storage.updateSession(aSessionUpdate("s", { status: SessionStatus.FAILED }));
+    await deregister("a");
+    expect(await keys()).toContain("history:default/a");
+    clock.advance(AGE_MS + 1);
+    await storage.expireLeases({ stalledMs: 0 });
+    expect(await keys()).toEqual(["log", "meta"]);
+  });
+
+  it("leaves no trace of a registered agent but its history and its incarnation", async () => {
+    await open();
+    await storage.registerAgent(
+      aRegistration("a", { capabilities: ["plan", "write"], labels: { env: "prod", tier: "web" }, leaseTtlMs: 1_000 }),
+    );
+    await deregister("a");
+    expect(await keys()).toEqual(["history:default/a", "log", "meta", "removals", "removed:default/a"]);
+    await storage.registerAgent(aRegistration("a"));
+    expect(await keys("remov")).toEqual([]);
+  });
+
+  it("leaves no trace of labels and capabilities that an agent has no longer", async () => {
+    await open();
+    await storage.registerAgent(
+      aRegistration("a", { capabilities: ["plan", "write"], labels: { env: "prod", tier: "" } }),
+    );
+    expect(await keys("label")).toEqual(["label:default/env=prod", "label:default/tier="]);
+    await storage.registerAgent(aRegistration("a", { capabilities: ["write"], labels: { env: "dev" } }));
+    expect(await keys("label")).toEqual(["label:default/env=dev"]);
+    expect(await keys("capability")).toEqual(["capability:default/write"]);
+    const update = { namespace: NAMESPACE, agentId: "a", expectedRevision: 0, requestId: "", actor: ACTOR };
+    await storage.updateAgent({ ...update, patch: { capabilities: [], labels: {} } });
+    expect([...(await keys("label")), ...(await keys("capability"))]).toEqual([]);
+  });
+
+  it("bounds the deregistrations that are remembered", async () => {
+    await open({ maxTombstones: 3 });
+    for (const id of ["a", "b", "c", "d", "e"]) {
+      await storage.registerAgent(aRegistration(id));
+      await deregister(id);
+    }
+    expect(await keys("removed")).toEqual(["removed:default/c", "removed:default/d", "removed:default/e"]);
+    expect(await keys("history")).toHaveLength(3);
+    expect(await historyOf("b")).toBeUndefined();
+    expect((await historyOf("c"))?.entries).toHaveLength(2);
+  });
+
+  it("forgets no agent that came back, however often it went", async () => {
+    await open({ maxTombstones: 1 });
+    for (const id of ["a", "b", "a"]) await storage.registerAgent(aRegistration(id));
+    await deregister("a");
+    await storage.registerAgent(aRegistration("a"));
+    await deregister("b");
+    clock.advance(AGE_MS + 1);
+    await storage.expireLeases({ stalledMs: 0 });
+    await storage.setState(aReport("a", State.IDLE));
+    expect((await storage.getAgent({ namespace: NAMESPACE, agentId: "a" }))?.record.incarnation).toBe(3);
+    expect((await historyOf("a"))?.entries).toHaveLength(1);
+  });
+
+  it("bounds the sessions that have ended, and keeps those that run", async () => {
+    await open({ maxEndedSessions: 2 });
+    await storage.registerAgent(aRegistration("a"));
+    for (const id of ["s", "t", "u", "v", "w"]) await storage.startSession(aSession(id, "a"));
+    for (const id of ["t", "s", "v", "u"]) {
+      await storage.updateSession(aSessionUpdate(id, { status: SessionStatus.COMPLETED }));
+    }
+    const listed = async (agentId: string) =>
+      (await storage.listSessions(aSessionQuery({ agentId }))).items.map(({ sessionId }) => sessionId);
+    expect(await listed("")).toEqual(["u", "v", "w"]);
+    expect(await listed("a")).toEqual(["u", "v", "w"]);
+    clock.advance(AGE_MS + 1);
+    await storage.expireLeases({ stalledMs: 0 });
+    expect(await listed("")).toEqual(["w"]);
+    expect(await keys("ended")).toEqual([]);
+  });
+
+  it("remembers the answer to a request for ten minutes", async () => {
+    await open();
+    await storage.registerAgent(aRegistration("a"));
+    const report = aReport("a", State.IDLE, { requestId: "r", sequence: 1 });
+    const first = await storage.setState(report);
+    clock.advance(REQUEST_MEMORY_MS - 1);
+    expect(await storage.setState(report)).toEqual(first);
+    clock.advance(1);
+    expect(await reasonOf(() => storage.setState(report))).toBe("STALE_SEQUENCE");
+    const [key = ""] = await client.keys(`${prefix}:*request:*`);
+    expect(await client.pttl(key)).toBeGreaterThan(REQUEST_MEMORY_MS - 60_000);
+  });
+
+  it("bounds the requests that are remembered: the oldest go first", async () => {
+    await open({ maxRememberedRequests: 3 });
+    await storage.registerAgent(aRegistration("a"));
+    const reports = times(5, (index) => aReport("a", State.IDLE, { requestId: `r${index}`, sequence: index + 1 }));
+    for (const report of reports) await storage.setState(report);
+    expect(await keys("request:")).toEqual(
+      ["r2", "r3", "r4"].map((requestId) => `request:set-state:default/a/${requestId}`),
+    );
+    const outcomes = await Promise.all(reports.map((report) => reasonOf(() => storage.setState(report))));
+    expect(outcomes).toEqual(["STALE_SEQUENCE", "STALE_SEQUENCE", undefined, undefined, undefined]);
+  });
+
+  it("drops reports that a replica which died had held", async () => {
+    await open({ maxHeldReportsPerAgent: 2 });
+    const dead = await createRedisStorage({ target: { url: redis.url }, prefix, maxHeldReportsPerAgent: 2 });
+    const held = times(2, () => reasonOf(() => dead.setState(aReport("a", State.IDLE, { holdMs: 40 }))));
+    // Its timers withdraw them; what they do when it is dead is that the time in Redis runs out.
+    expect(await Promise.all(held)).toEqual(["AGENT_NOT_FOUND", "AGENT_NOT_FOUND"]);
+    await client.hset(`${prefix}:{p00}:held:default/a`, "-x", "1 1 []", "-y", "2 1 []");
+    const outcome = storage.setState(aReport("a", State.ACTIVE, { holdMs: 60_000 }));
+    await storage.registerAgent(aRegistration("a"));
+    expect((await outcome).state.state).toBe(State.ACTIVE);
+    expect(await keys("held")).toEqual([]);
+    await dead.close();
+  });
+});
