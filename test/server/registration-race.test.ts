@@ -1,7 +1,6 @@
 /** The race that the held report is for: an agent reports before its registration, made by somebody else, has arrived. */
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { setTimeout as after } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { AgentService } from "../../gen/opscore/v1/agent_service_pb.js";
 import { State } from "../../gen/opscore/v1/common_pb.js";
@@ -19,13 +18,13 @@ describe("40 agents that report IDLE before they are registered", () => {
     const states = createClient(StateService, transport);
 
     const reports = AGENTS.map((agentId) => states.setState({ agentId, state: State.IDLE }));
-    const registrations = AGENTS.map((agentId, i) =>
-      // Every other one is announced by a third party, and some of them twice.
-      after(delayMs).then(async () => {
-        await agents.registerAgent({ agentId, keepState: i % 2 === 0 });
-        if (i % 4 === 0) await agents.registerAgent({ agentId, keepState: true });
-      }),
-    );
+    // Every other one is announced by a third party, and some of those twice.
+    const register = async (agentId: string, i: number): Promise<void> => {
+      await agents.registerAgent({ agentId, keepState: i % 2 === 0 });
+      if (i % 4 === 0) await agents.registerAgent({ agentId, keepState: true });
+    };
+    let registrations: Promise<void>[] = [];
+    setTimeout(() => (registrations = AGENTS.map(register)), delayMs);
     const waits = AGENTS.map((agentId) => states.waitForState({ agentId, states: [State.IDLE] }));
 
     for (const { state, changed } of await Promise.all(reports)) {
