@@ -28,20 +28,28 @@ export interface OpenTransport {
   close(reason: Error): void;
 }
 
-/** A connection that carries a call and has been silent for so long is asked for a sign of life. */
-const PING_INTERVAL_MS = 10_000;
-/** A peer that does not answer such a ping for so long is dead. */
-const PING_TIMEOUT_MS = 5_000;
-/** A peer that does not accept a connection for so long is not there. */
-const CONNECT_TIMEOUT_MS = 10_000;
+/** How patient a transport is with its peer; all in milliseconds. */
+export interface Patience {
+  /** A connection that carries a call and has been silent for so long is asked for a sign of life. */
+  readonly pingIntervalMs: number;
+  /** A peer that does not answer such a ping for so long is dead. */
+  readonly pingTimeoutMs: number;
+  /** A peer that does not accept a connection for so long is not there. */
+  readonly connectTimeoutMs: number;
+}
+
+const PATIENCE: Patience = { pingIntervalMs: 10_000, pingTimeoutMs: 5_000, connectTimeoutMs: 10_000 };
 
 /** Opens a transport of this runtime. Nothing is connected before the first call. */
-export function openNodeTransport({ baseUrl, protocol, httpVersion }: NodeTransportOptions): OpenTransport {
+export function openNodeTransport(
+  { baseUrl, protocol, httpVersion }: NodeTransportOptions,
+  patience: Patience = PATIENCE,
+): OpenTransport {
   if (protocol === "grpc" || httpVersion === "2") {
     const sessionManager = new SafeSessionManager(
       baseUrl,
-      { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS },
-      { createConnection: connectInTime },
+      { pingIntervalMs: patience.pingIntervalMs, pingTimeoutMs: patience.pingTimeoutMs },
+      { createConnection: (authority) => connectInTime(authority, patience.connectTimeoutMs) },
     );
     const options = { baseUrl, httpVersion: "2", sessionManager } as const;
     return {
@@ -84,14 +92,14 @@ class SafeSessionManager extends Http2SessionManager {
 }
 
 /** A socket that gives up connecting long before the operating system does (two minutes, where packets are dropped). */
-function connectInTime(authority: URL): net.Socket {
+function connectInTime(authority: URL, timeoutMs: number): net.Socket {
   const host = authority.hostname.replace(/^\[|\]$/g, "");
   const secure = authority.protocol === "https:";
   const port = authority.port === "" ? (secure ? 443 : 80) : Number(authority.port);
   const socket = secure
     ? tls.connect({ host, port, ALPNProtocols: ["h2"], ...(net.isIP(host) === 0 ? { servername: host } : {}) })
     : net.connect({ host, port });
-  socket.setTimeout(CONNECT_TIMEOUT_MS, () => {
+  socket.setTimeout(timeoutMs, () => {
     socket.destroy(Object.assign(new Error(`no connection to ${authority.host} in time`), { code: "ETIMEDOUT" }));
   });
   socket.once(secure ? "secureConnect" : "connect", () => socket.setTimeout(0));

@@ -45,6 +45,16 @@ export class Proxy {
     while (this.lines.size === 0) await once(this.server, "connection");
   }
 
+  /** Resolves when there is no connection. */
+  async disconnected(): Promise<void> {
+    for (const line of this.lines) if (!line.closed) await once(line, "close");
+  }
+
+  /** Lets nothing through any more, in either direction, without telling anybody. */
+  freeze(): void {
+    for (const line of this.lines) line.unpipe().pause();
+  }
+
   /** Resets every connection, and every new one, until {@link mend}. */
   sever(): void {
     this.open = false;

@@ -1,0 +1,96 @@
+/** What a client costs, what it holds open, and how it lets go. */
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { createClient } from "@connectrpc/connect";
+import { describe, expect, test } from "vitest";
+import { StateService } from "../../gen/opscore/v1/state_service_pb.js";
+import { callFailure } from "../../src/client/calls/failures.js";
+import { openNodeTransport } from "../../src/client/calls/node-transport.js";
+import { createOpsCoreClient } from "../../src/client/index.js";
+import { root } from "../helpers/repository.js";
+import { startServer } from "../helpers/server.js";
+import { rejection } from "./helpers/failures.js";
+import { tcpPeer } from "./helpers/peers.js";
+import { Proxy } from "./helpers/proxy.js";
+
+test("importing the client loads nothing of the runtime, so that browsers can, and no HTTP stack", () => {
+  const STATIC = /^(?:import|export) (?!type\b)(?:[^;"]*? from )?"([^"]+)";/gm;
+  const loaded = new Set(["src/index.ts"]);
+  const packages = new Set<string>();
+  for (const path of loaded) {
+    for (const [, name = ""] of readFileSync(join(root, path), "utf8").matchAll(STATIC)) {
+      if (name.startsWith(".")) loaded.add(join(dirname(path), name).replace(/\.js$/, ".ts"));
+      else packages.add(name);
+    }
+  }
+  expect(loaded).not.toContain("src/client/calls/node-transport.ts");
+  expect(loaded).toContain("src/client/calls/lazy-transport.ts");
+  expect([...packages].sort()).toEqual([
+    "@bufbuild/protobuf",
+    "@bufbuild/protobuf/codegenv2",
+    "@bufbuild/protobuf/wkt",
+    "@connectrpc/connect",
+  ]);
+});
+
+describe.each([
+  ["grpc", "2"],
+  ["connect", "2"],
+  ["connect", "1.1"],
+  ["grpc-web", "1.1"],
+] as const)("over %s, HTTP/%s", (transport, httpVersion) => {
+  test("a client that is closed lets go of its connections, and of calls that wait on them", async () => {
+    const { url } = await startServer();
+    const proxy = await Proxy.start(url);
+    const client = createOpsCoreClient({ baseUrl: proxy.url, transport, httpVersion });
+    await client.health.check({});
+    const waiting = rejection(client.states.waitForState({ agentId: "a", states: [3] }));
+    await proxy.connected();
+    client.close();
+    expect(await waiting).toMatchObject({ rawMessage: "the client was closed" });
+    await proxy.disconnected();
+    expect(await rejection(client.health.check({}))).toMatchObject({ rawMessage: "the client was closed" });
+    client.close();
+  });
+});
+
+test("many calls share one connection", async () => {
+  const { url } = await startServer();
+  const proxy = await Proxy.start(url);
+  await using client = createOpsCoreClient({ baseUrl: proxy.url });
+  await Promise.all(Array.from({ length: 50 }, () => client.health.check({})));
+  await using watch = client.watchState();
+  await watch.next();
+  expect(proxy.connections).toBe(1);
+});
+
+test("a client that was closed before its first call was made", async () => {
+  const client = createOpsCoreClient({ baseUrl: "http://127.0.0.1:1" });
+  const call = rejection(client.health.check({}));
+  client.close();
+  expect(await call).toMatchObject({ rawMessage: "the client was closed" });
+});
+
+describe("a peer that is not there", () => {
+  const PATIENCE = { pingIntervalMs: 20, pingTimeoutMs: 20, connectTimeoutMs: 30 };
+
+  test("is noticed while a call waits on it, although nothing says so", async () => {
+    const { url } = await startServer();
+    const proxy = await Proxy.start(url);
+    const opened = openNodeTransport({ baseUrl: proxy.url, protocol: "grpc", httpVersion: "2" }, PATIENCE);
+    const waiting = createClient(StateService, opened.transport).waitForState({ agentId: "a", states: [3] });
+    await proxy.connected();
+    proxy.freeze();
+    expect(callFailure(await rejection(waiting), false)).toMatchObject({ code: 14 });
+    opened.close(new Error("the test is over"));
+  });
+
+  test("is noticed while it is being connected to", async () => {
+    // A port that is open, and nobody behind it who would shake hands.
+    const baseUrl = (await tcpPeer(() => undefined)).replace("http:", "https:");
+    const opened = openNodeTransport({ baseUrl, protocol: "grpc", httpVersion: "2" }, PATIENCE);
+    const call = createClient(StateService, opened.transport).getState({ agentId: "a" });
+    expect(callFailure(await rejection(call), false)).toMatchObject({ code: 14 });
+    opened.close(new Error("the test is over"));
+  });
+});
