@@ -1,0 +1,80 @@
+import type { Connections } from "./connections.js";
+import type { Watching } from "./dialects/index.js";
+import type { Answers } from "./http2/stream.js";
+
+/** How long the last events may take after the last commit, in milliseconds, before they count as lost. */
+const LOST_AFTER_MS = 30_000;
+
+/** Watches that count their events. */
+export class Watchers {
+  private started = 0;
+  private seen = 0;
+  private expected = Infinity;
+  private onStarted: (() => void) | undefined;
+  private onComplete: (() => void) | undefined;
+
+  private constructor(
+    private readonly connections: Connections,
+    readonly count: number,
+  ) {}
+
+  /** Opens watches, and answers when every one of them sees all that is committed from now on. */
+  static async open(connections: Connections, watchings: readonly Watching[]): Promise<Watchers> {
+    const watchers = new Watchers(connections, watchings.length);
+    if (watchings.length === 0) return watchers;
+    await new Promise<void>((resolve) => {
+      watchers.onStarted = resolve;
+      watchings.forEach((watching, i) => watchers.add(watching, i));
+    });
+    return watchers;
+  }
+
+  /** Events from now on count. */
+  reset(): void {
+    this.seen = 0;
+    this.expected = Infinity;
+  }
+
+  /**
+   * Waits until every watcher has seen every commit.
+   *
+   * @throws Error when there are too few after a long time, or too many
+   */
+  async complete(commits: number): Promise<void> {
+    this.expected = commits * this.count;
+    if (this.seen < this.expected) {
+      let timer: NodeJS.Timeout | undefined;
+      await new Promise<void>((resolve, reject) => {
+        this.onComplete = resolve;
+        timer = setTimeout(() => {
+          reject(new Error(`${this.expected - this.seen} of ${this.expected} events did not come`));
+        }, LOST_AFTER_MS);
+      });
+      clearTimeout(timer);
+    }
+    if (this.seen > this.expected) throw new Error(`${this.seen} events came where there are ${this.expected}`);
+  }
+
+  private add(watching: Watching, index: number): void {
+    let isStarted = false;
+    const answers: Answers = {
+      message: (bytes, start, end) => {
+        if (isStarted) this.saw(watching.events(bytes, start, end));
+        else if (watching.isStarted(bytes, start, end)) {
+          isStarted = true;
+          this.started += 1;
+          if (this.started === this.count) this.onStarted?.();
+        }
+      },
+      ended: () => {
+        throw new Error(`a watch ended: ${watching.path}`);
+      },
+    };
+    this.connections.for(index).call(watching.path, watching.request, watching.requestEnds, answers);
+  }
+
+  private saw(events: number): void {
+    this.seen += events;
+    if (this.seen >= this.expected) this.onComplete?.();
+  }
+}

@@ -1,0 +1,21 @@
+/** The server itself: with its gRPC lane, or without, which leaves everything to Connect's handlers. */
+import { build, loadConfig } from "../../../src/server.js";
+import { API_KEY } from "../population.js";
+import { fill } from "./fill.js";
+import { serve } from "./serve.js";
+
+serve(async ({ host, system, ...options }) => {
+  const server = await build(
+    loadConfig({
+      env: {
+        OPSCORE_HOST: host,
+        OPSCORE_PORT: "0",
+        OPSCORE_API_KEY: API_KEY,
+        OPSCORE_GRPC_LANE: String(system === "opscore"),
+        LOG_LEVEL: "warn",
+      },
+    }),
+  );
+  await fill(server.storage, options);
+  return (await server.listen()).port;
+});

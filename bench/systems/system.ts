@@ -1,0 +1,20 @@
+import type { ServerOptions, SystemName } from "../scenario.js";
+
+/** A server of some kind that can be measured. */
+export interface System {
+  readonly name: SystemName;
+  /** What it is, for those who read the figures. */
+  readonly title: string;
+  /** Why it cannot be measured here; undefined when it can. */
+  missing(): string | undefined;
+  start(options: ServerOptions): Promise<RunningSystem>;
+}
+
+export interface RunningSystem {
+  readonly host: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Resident memory once the garbage is collected, in bytes. */
+  memory(): Promise<number>;
+  stop(): Promise<void>;
+}
