@@ -74,6 +74,9 @@ function unansweredCall(
     const hint = "It is another kind of server, or an older version of this one.";
     return { message: `${url} does not know this call: ${rawMessage}`, hints: [hint] };
   }
+  if (rawMessage.includes("SSL routines")) {
+    return { message: `no TLS with ${url}: ${rawMessage}`, hints: ["If it has no TLS, its URL begins with http:."] };
+  }
   const hint = "Is this an Ops-Core server? Through a proxy that does not speak gRPC, --transport connect may help.";
   return { message: `the call to ${url} failed: ${rawMessage}`, hints: [hint] };
 }

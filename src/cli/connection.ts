@@ -26,7 +26,12 @@ const CONNECTION_FLAGS = {
   namespace: defaulted("--namespace <name>", "the namespace to work in", namespaceId, "default", {
     env: "OPSCORE_NAMESPACE",
   }),
-  transport: defaulted("--transport <protocol>", "the protocol: grpc, connect or grpc-web", protocol, "grpc"),
+  transport: defaulted(
+    "--transport <protocol>",
+    "grpc over HTTP/2; for proxies connect or grpc-web over HTTP/1.1",
+    protocol,
+    "grpc",
+  ),
   json: toggle("--json", "print the API's answer as JSON"),
 };
 
@@ -97,7 +102,11 @@ async function withClient(
   context: Context,
   use: (context: ClientContext) => Promise<Exit | undefined>,
 ): Promise<Exit | undefined> {
-  const client = createOpsCoreClient({ baseUrl: url, apiKey, namespace, transport, defaultTimeoutMs: timeoutMs });
+  const client = createOpsCoreClient({
+    ...{ baseUrl: url, apiKey, namespace, transport, defaultTimeoutMs: timeoutMs },
+    // Whoever wants another protocol than gRPC wants it for what stands in between, and that speaks HTTP/1.1.
+    httpVersion: transport === "grpc" ? "2" : "1.1",
+  });
   try {
     return await use({ ...context, client, target: { url, namespace }, json });
   } catch (error) {

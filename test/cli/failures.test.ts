@@ -1,0 +1,148 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { createServer, type RequestListener } from "node:http";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
+import { callFailure } from "../../src/cli/call-failure.js";
+import { CommandFailure } from "../../src/cli/failure.js";
+import { REASONS, type Reason } from "../../src/errors/index.js";
+import { startServer } from "../helpers/server.js";
+import { Shell } from "./harness.js";
+
+const target = { url: "http://127.0.0.1:8080", namespace: "default" };
+
+function failureOf(error: unknown): CommandFailure {
+  const failure = callFailure(error, target);
+  if (!(failure instanceof CommandFailure)) throw new Error("that was no failure of a call");
+  return failure;
+}
+
+function serverError(code: Code, reason: Reason): ConnectError {
+  const value = { reason, domain: "opscore", metadata: {} };
+  return new ConnectError("as the server says", code, undefined, [{ desc: ErrorInfoSchema, value }]);
+}
+
+describe("the exit code", () => {
+  it.each([
+    [Code.InvalidArgument, "USAGE"],
+    [Code.NotFound, "NOT_FOUND"],
+    [Code.AlreadyExists, "CONFLICT"],
+    [Code.FailedPrecondition, "CONFLICT"],
+    [Code.Aborted, "CONFLICT"],
+    [Code.DeadlineExceeded, "TIMEOUT"],
+    [Code.ResourceExhausted, "UNAVAILABLE"],
+    [Code.Unavailable, "UNAVAILABLE"],
+    [Code.Unauthenticated, "UNAUTHENTICATED"],
+    [Code.PermissionDenied, "UNAUTHENTICATED"],
+    [Code.Internal, "FAILURE"],
+    [Code.Unknown, "FAILURE"],
+    [Code.Unimplemented, "FAILURE"],
+    [Code.DataLoss, "FAILURE"],
+  ])("of code %i is that of %s", (code, exit) => {
+    expect(failureOf(new ConnectError("x", code)).exit).toBe(exit);
+  });
+
+  it("of what is too large is that of wrong usage: trying again does not help", () => {
+    expect(failureOf(serverError(Code.ResourceExhausted, "TOO_LARGE")).exit).toBe("USAGE");
+    expect(failureOf(serverError(Code.ResourceExhausted, "TOO_MANY")).exit).toBe("UNAVAILABLE");
+  });
+});
+
+describe("what the user is told", () => {
+  it.each(Object.keys(REASONS) as Reason[])("of %s is the server's message, with its reason", (reason) => {
+    const { message, facts } = failureOf(serverError(Code.Internal, reason));
+    expect(message).toBe("as the server says");
+    expect(facts.reason).toBe(reason);
+    for (const hint of facts.hints ?? []) expect(hint).toMatch(/^[A-Z`].*\.$/);
+  });
+
+  it("of everything that is no failure of a call is left to others", () => {
+    const defect = new TypeError("x is not a function");
+    expect(callFailure(defect, target)).toBe(defect);
+  });
+});
+
+describe("a server with a key", () => {
+  it.each([
+    [{}, "CREDENTIALS_MISSING", "Set OPSCORE_API_KEY, or give --api-key."],
+    [{ OPSCORE_API_KEY: "wrong" }, "CREDENTIALS_INVALID", "it is not the server's key"],
+  ])("refuses %j with code 7", async (env, reason, hint) => {
+    const { url } = await startServer({ apiKey: "right" });
+    for (const line of ["agent list", "state watch", "state wait a idle"]) {
+      const { code, stderr } = await new Shell(url, env).run(line);
+      expect(code).toBe(7);
+      expect(stderr).toContain(`(${reason})`);
+      expect(stderr).toContain(hint);
+    }
+  });
+
+  it("takes the key from the environment and from the option", async () => {
+    const { url } = await startServer({ apiKey: "right" });
+    expect((await new Shell(url, { OPSCORE_API_KEY: "right" }).run("agent list")).code).toBe(0);
+    expect((await new Shell(url).run("agent list --api-key right")).code).toBe(0);
+  });
+});
+
+it("namespaces are kept apart", async () => {
+  const { url } = await startServer();
+  await new Shell(url, { OPSCORE_NAMESPACE: "one" }).text("agent register a");
+  expect((await new Shell(url).run("agent get a --namespace one")).code).toBe(0);
+  const elsewhere = await new Shell(url).run("agent get a --namespace two");
+  expect(elsewhere.code).toBe(3);
+  expect(elsewhere.stderr).toContain("shows the agents of namespace two");
+});
+
+it("a failure is one JSON document with --json", async () => {
+  const { url } = await startServer();
+  const { code, stdout, stderr } = await new Shell(url).run("agent get nobody --json");
+  expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
+  expect(JSON.parse(stderr)).toEqual({
+    error: {
+      message: "agent nobody is not registered",
+      exitCode: 3,
+      code: "NOT_FOUND",
+      reason: "AGENT_NOT_FOUND",
+      metadata: { agent_id: "nobody" },
+      problems: [],
+      hints: [expect.stringContaining("opscore agent list") as string],
+    },
+  });
+});
+
+describe("another kind of server", () => {
+  async function otherServer(answer: RequestListener): Promise<Shell> {
+    const other = createServer(answer);
+    await once(other.listen(0, "127.0.0.1"), "listening");
+    onTestFinished(() => {
+      other.closeAllConnections();
+      other.close();
+    });
+    return new Shell(`http://127.0.0.1:${(other.address() as AddressInfo).port}`);
+  }
+
+  it.each([
+    ["grpc", "Is this an Ops-Core server?"],
+    ["connect", "It is another kind of server"],
+    ["grpc-web", "It is another kind of server"],
+  ])("is recognised as one over %s", async (transport, hint) => {
+    const shell = await otherServer((_request, response) => response.writeHead(404).end("nothing here"));
+    const { code, stderr } = await shell.run(`agent list --transport ${transport}`);
+    expect(code).toBe(1);
+    expect(stderr).toContain(hint);
+  });
+
+  it("that does not answer in time ends with 5", async () => {
+    const shell = await otherServer(() => undefined);
+    const { code, stderr } = await shell.run("agent list --timeout 50ms --transport connect");
+    expect(code).toBe(5);
+    expect(stderr).toContain("--timeout gives it longer");
+  });
+
+  it("that has no TLS is not asked for it", async () => {
+    const { url } = await startServer();
+    const { code, stderr } = await new Shell(url.replace("http:", "https:")).run("agent list");
+    expect(code).toBe(1);
+    expect(stderr).toContain("its URL begins with http:");
+  });
+});

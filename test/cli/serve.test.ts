@@ -1,0 +1,172 @@
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { State } from "../../gen/opscore/v1/common_pb.js";
+import { createOpsCoreClient } from "../../src/client/index.js";
+import { root } from "../helpers/repository.js";
+import { plainEnvironment, runToEnd } from "../helpers/run.js";
+import { startServer } from "../helpers/server.js";
+import { opscore, Shell, start } from "./harness.js";
+
+const MAIN = join(root, "dist/src/cli/main.js");
+const LISTENING = /^listening on (http:\/\/127\.0\.0\.1:\d+)$/;
+
+describe("opscore serve", () => {
+  it("serves until it is told to stop", async () => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      const serving = start(["serve", "--port", "0", "--log-level", "silent"]);
+      await serving.stdout.seen("\n");
+      const [line = ""] = serving.stdout.lines;
+      const url = LISTENING.exec(line)?.[1] ?? "";
+      expect((await new Shell(url).run("agent list")).code).toBe(0);
+      expect(await serving.stop(signal)).toBe(0);
+      expect(serving.stdout.text).toBe(`${line}\n`);
+      expect((await new Shell(url).run("agent list")).code).toBe(6);
+    }
+  });
+
+  it("greets a person", async () => {
+    const serving = start(["serve", "--port", "0", "--log-level", "silent"], { tty: true });
+    await serving.stderr.seen("Ctrl-C");
+    expect(serving.stdout.text).toMatch(/^listening on http:\/\/127\.0\.0\.1:\d+\n$/);
+    expect(serving.stderr.text).toContain("everybody on this machine");
+    expect(await serving.stop()).toBe(0);
+  });
+
+  it("says so when its port is in use", async () => {
+    const { port } = await startServer();
+    const { code, stdout, stderr } = await opscore(["serve", "--port", String(port), "--log-level", "silent"]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toContain(`error: port ${port} of 127.0.0.1 is in use`);
+    expect(stderr).toContain("hint: Is a server running already? --port or OPSCORE_PORT names another port");
+  });
+
+  it("says so when its address is not there", async () => {
+    const argv = ["serve", "--port", "0", "--host", "192.0.2.1", "--insecure", "--log-level", "silent"];
+    const { code, stderr } = await opscore(argv);
+    expect(code).toBe(1);
+    expect(stderr).toContain("error: 192.0.2.1 is not an address of this machine");
+  });
+});
+
+describe("the built command", () => {
+  it("stops gracefully on SIGTERM, with a watch open", async () => {
+    const { child, url } = await serve();
+    const client = createOpsCoreClient({ baseUrl: url });
+    onTestFinished(() => client.close());
+    const watch = client.watchState()[Symbol.asyncIterator]();
+    await watch.next();
+    child.kill("SIGTERM");
+    expect(await once(child, "close")).toEqual([0, null]);
+  });
+
+  it("ends at once on a second signal, although a call is open", async () => {
+    const { child, url } = await serve("--drain-timeout", "10m", "--log-level", "info", "--log-format", "json");
+    const client = createOpsCoreClient({ baseUrl: url, retry: { maxAttempts: 1 } });
+    onTestFinished(() => client.close());
+    await client.health.check({});
+    const held = client.states.setState({
+      ...{ agentId: "nobody", state: State.IDLE },
+      waitForRegistration: durationFromMs(60_000),
+    });
+    held.catch(() => undefined);
+    // One connection keeps its order: when the second check is answered, the server holds the report.
+    await client.health.check({});
+    const stopping = logged(child, "stopping");
+    child.kill("SIGTERM");
+    await stopping;
+    child.kill("SIGTERM");
+    expect(await once(child, "close")).toEqual([143, null]);
+  });
+
+  it("ends quietly when whoever reads its output goes away", async () => {
+    const { url } = await startServer();
+    const child = spawnMain(["state", "watch", "--url", url]);
+    await once(child.stdout ?? child, "data");
+    child.stdout?.destroy();
+    await new Shell(url).text("agent register a");
+    expect(await once(child, "close")).toEqual([141, null]);
+  });
+
+  it("passes its exit code on", async () => {
+    const { url } = await startServer();
+    const ended = await runToEnd(process.execPath, [MAIN, "agent", "get", "nobody", "--url", url]);
+    expect(ended).toMatchObject({ code: 3, stdout: "" });
+    expect(ended.stderr).toMatch(/^error: agent nobody is not registered \(AGENT_NOT_FOUND\)\n/);
+  });
+
+  it("is interrupted by Ctrl-C", async () => {
+    const { url } = await startServer();
+    const child = spawnMain(["state", "watch", "--url", url]);
+    await once(child.stdout ?? child, "data");
+    child.kill("SIGINT");
+    expect(await once(child, "close")).toEqual([130, null]);
+  });
+});
+
+describe("what is loaded", () => {
+  it("for help is neither the server nor the client", async () => {
+    const loaded = await loadedBy(["--help"]);
+    expect(
+      loaded.filter((path) => /\/(server|client\/index|settings)\.js$|\/(zod|pino|@connectrpc)\//.test(path)),
+    ).toEqual([]);
+  });
+
+  it("for a client command is not the server", async () => {
+    const { url } = await startServer();
+    const loaded = await loadedBy(["agent", "list", "--url", url]);
+    expect(loaded.some((path) => path.endsWith("/src/client/index.js"))).toBe(true);
+    expect(
+      loaded.filter((path) => /\/src\/(server|storage|watch|transport|services)\b|\/(zod|pino)\//.test(path)),
+    ).toEqual([]);
+  });
+
+  /** The files that a command line loads, as V8 counted them. */
+  async function loadedBy(argv: readonly string[]): Promise<readonly string[]> {
+    const folder = await mkdtemp(join(tmpdir(), "opscore-loaded-"));
+    try {
+      const env = { ...plainEnvironment(), NODE_V8_COVERAGE: folder };
+      const { code } = await runToEnd(process.execPath, [MAIN, ...argv], { env });
+      expect(code).toBe(0);
+      const [report = ""] = await readdir(folder);
+      const { result } = JSON.parse(await readFile(join(folder, report), "utf8")) as { result: { url: string }[] };
+      return result.map(({ url }) => url);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }
+});
+
+function spawnMain(argv: readonly string[]): ChildProcess {
+  const child = spawn(process.execPath, [MAIN, ...argv], {
+    env: plainEnvironment(),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  return child;
+}
+
+/** Starts a server as a process of its own. */
+async function serve(...flags: readonly string[]): Promise<{ readonly child: ChildProcess; readonly url: string }> {
+  const child = spawnMain(["serve", "--port", "0", "--log-level", "silent", ...flags]);
+  if (child.stdout === null) throw new Error("the process has no output");
+  for await (const line of createInterface({ input: child.stdout })) {
+    const url = LISTENING.exec(line)?.[1];
+    if (url !== undefined) return { child, url };
+  }
+  throw new Error("the server ended before it listened");
+}
+
+/** Resolves when the process has written `words` to its log. */
+function logged({ stderr }: ChildProcess, words: string): Promise<void> {
+  return new Promise((resolve) => {
+    stderr?.setEncoding("utf8").on("data", (text: string) => {
+      if (text.includes(words)) resolve();
+    });
+  });
+}
