@@ -53,14 +53,14 @@ test("a failure says what was seen, and what was not", async () => {
   await using server = await startTestServer();
   const { client } = server;
   await register(client, State.IDLE);
-  const transition = expectTransition(client, "a", [State.IDLE, State.ACTIVE, State.FINISHED], { timeoutMs: 300 });
+  const transition = expectTransition(client, "a", [State.IDLE, State.ACTIVE, State.FINISHED], { timeoutMs: 1_500 });
   await transition.watching;
   await client.states.setState({ agentId: "a", state: State.ACTIVE, message: "drafting" });
   await client.states.setState({ agentId: "a", state: State.ERROR });
   const error = await failed(transition);
   expect(error.message).toBe(
     [
-      "agent a did not pass through IDLE → ACTIVE → FINISHED within 300 ms",
+      "agent a did not pass through IDLE → ACTIVE → FINISHED within 1500 ms",
       '  seen: IDLE (when the watch began), ACTIVE ("drafting"), ERROR',
       "  still missing: FINISHED",
     ].join("\n"),
@@ -89,7 +89,7 @@ test("what is not a transition is none", async () => {
   await using server = await startTestServer();
   const { client } = server;
   await register(client, State.IDLE);
-  const transition = expectTransition(client, "a", [State.IDLE, State.IDLE], { timeoutMs: 300 });
+  const transition = expectTransition(client, "a", [State.IDLE, State.IDLE], { timeoutMs: 1_500 });
   await transition.watching;
   await client.states.setState({ agentId: "a", state: State.IDLE, message: "still" });
   expect((await failed(transition)).seen).toHaveLength(1);
