@@ -8,14 +8,13 @@ import {
   type ServerStreamResponseOptions,
 } from "node:http2";
 import type { CallInfo, HeaderReader, Passage } from "../../interceptors/index.js";
+import { toNodeHeaders } from "./headers.js";
 import type { Route } from "./route.js";
-import { append, closeReason, failureTrailers, OK_TRAILERS } from "./status.js";
+import { closeReason, failureTrailers, OK_TRAILERS } from "./status.js";
 import { deadlineExceeded, parseTimeout } from "./timeout.js";
 
-const RESPONSE_HEADERS: Readonly<OutgoingHttpHeaders> = {
-  ":status": 200,
-  "content-type": "application/grpc+proto",
-};
+const CONTENT_TYPE = "application/grpc+proto";
+const RESPONSE_HEADERS: Readonly<OutgoingHttpHeaders> = { ":status": 200, "content-type": CONTENT_TYPE };
 const WITH_TRAILERS: ServerStreamResponseOptions & { sendDate: boolean } = { waitForTrailers: true, sendDate: false };
 const TRAILERS_ONLY: ServerStreamResponseOptions & { sendDate: boolean } = { endStream: true, sendDate: false };
 /** The longest delay that a Node timer takes; a deadline further away needs none. */
@@ -26,18 +25,19 @@ const COMPLETED = new ConnectError("the call has ended", Code.Canceled);
 /**
  * One call: what its handler and the gate see of it, and how it ends.
  *
- * It ends exactly once, with {@link succeed}, {@link fail}, or because its client left. Whatever is dear is made when it is asked
- * for: the abort signal, the `Headers`, the context's values.
+ * It ends exactly once: with {@link succeed}, with {@link fail}, or because its client left. Until then its stream can be written
+ * to, after that nothing is. Whatever is dear is made when it is asked for: the abort signal, the `Headers`, the context's values.
  */
 export class Call implements HandlerContext, CallInfo, HeaderReader {
   readonly requestMethod = "POST";
   readonly protocolName = "grpc";
-  /** Called once, however the call ends. */
-  onEnd: (() => void) | undefined;
 
   private readonly passage: Passage;
   private ended = false;
   private endReason: unknown;
+  private requestOpen = true;
+  private endListeners: ((reason: unknown) => void)[] | undefined;
+  /** On the clock of `performance.now()`. */
   private deadline: number | undefined;
   private timer: NodeJS.Timeout | undefined;
   private controller: AbortController | undefined;
@@ -51,8 +51,13 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
     private readonly headers: IncomingHttpHeaders,
     readonly route: Route,
   ) {
-    stream.on("error", ignore);
     this.passage = route.gate.open(this);
+    // What goes wrong with a stream is the client's doing, and that the stream was closed says all that is needed. "aborted" comes when
+    // it is closed while it can still be written to: reset by the client, cut off with its connection, or closed by the server because
+    // the request takes too long. Unlike "close" it does not wait until everything that came was read.
+    stream.on("error", ignore).on("aborted", () => this.leave());
+    if (stream.closed) this.leave();
+    else if (headers["grpc-timeout"] !== undefined) this.startClock(String(headers["grpc-timeout"]));
   }
 
   get hasEnded(): boolean {
@@ -90,7 +95,8 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
   }
 
   get url(): string {
-    return `http://${this.headers[":authority"] ?? this.headers.host ?? ""}${this.headers[":path"] ?? ""}`;
+    const { headers } = this;
+    return `${headers[":scheme"] ?? "http"}://${headers[":authority"] ?? headers.host ?? ""}${headers[":path"] ?? ""}`;
   }
 
   get requestHeader(): Headers {
@@ -105,42 +111,26 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
   }
 
   get responseHeader(): Headers {
-    return (this.responseHeaders ??= new Headers());
+    return (this.responseHeaders ??= new Headers({ "content-type": CONTENT_TYPE }));
   }
 
   get responseTrailer(): Headers {
-    return (this.responseTrailers ??= new Headers());
+    return (this.responseTrailers ??= new Headers({ "grpc-status": "0" }));
   }
 
   get signal(): AbortSignal {
     if (this.controller === undefined) {
       this.controller = new AbortController();
       if (this.ended) this.controller.abort(this.endReason);
-      else this.noticeLeaving();
     }
     return this.controller.signal;
   }
 
-  readonly timeoutMs = (): number | undefined =>
-    this.deadline === undefined ? undefined : this.deadline - performance.now();
+  get timeoutMs(): () => number | undefined {
+    return () => (this.deadline === undefined ? undefined : this.deadline - performance.now());
+  }
 
   // How it goes.
-
-  /** Starts the clock of a call that has a deadline. False when the call has failed already. */
-  startClock(): boolean {
-    const timeout = this.headers["grpc-timeout"];
-    if (timeout === undefined) return true;
-    try {
-      const ms = parseTimeout(String(timeout));
-      this.deadline = performance.now() + ms;
-      if (ms < 1) throw deadlineExceeded();
-      if (ms <= MAX_TIMER_MS) this.timer = setTimeout(() => this.fail(deadlineExceeded()), ms);
-      return true;
-    } catch (thrown) {
-      this.fail(thrown);
-      return false;
-    }
-  }
 
   /**
    * Passes the gate.
@@ -149,50 +139,6 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
    */
   enter(): void {
     this.route.gate.admit(this.passage);
-  }
-
-  /** Watches for a client that goes away; a call that is answered in the turn it came in does not need it. */
-  noticeLeaving(): void {
-    if (this.stream.destroyed) this.leave();
-    else this.stream.once("close", this.leave);
-  }
-
-  /** Sends the response headers, once. */
-  sendHeaders(): void {
-    if (this.stream.headersSent) return;
-    const { responseHeaders } = this;
-    this.stream.respond(
-      responseHeaders === undefined ? RESPONSE_HEADERS : merge(RESPONSE_HEADERS, responseHeaders),
-      WITH_TRAILERS,
-    );
-  }
-
-  /** Ends the call well. @param last the last envelope, if it was not written yet */
-  succeed(last?: Buffer): void {
-    if (this.ended) return;
-    if (!this.stream.destroyed) {
-      const { responseTrailers } = this;
-      this.endStream(responseTrailers === undefined ? OK_TRAILERS : merge(OK_TRAILERS, responseTrailers), last);
-      this.passage.succeeded();
-    } else this.passage.cancelled();
-    this.end(COMPLETED);
-  }
-
-  /** Ends the call with whatever was thrown. */
-  fail(thrown: unknown): void {
-    if (this.ended) return;
-    const error = this.passage.failed(thrown);
-    const { stream, responseHeaders, responseTrailers } = this;
-    if (!stream.destroyed) {
-      const failure = failureTrailers(error);
-      const trailers = responseTrailers === undefined ? failure : { ...merge({}, responseTrailers), ...failure };
-      if (stream.headersSent || responseHeaders !== undefined) this.endStream(trailers, undefined);
-      else {
-        stream.respond({ ...RESPONSE_HEADERS, ...trailers }, TRAILERS_ONLY);
-        this.stopReading();
-      }
-    }
-    this.end(error);
   }
 
   /** Tells the passage of a request message. */
@@ -204,10 +150,78 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
     this.passage.sentMessages(count);
   }
 
+  /** The client has sent all that it will. */
+  requestComplete(): void {
+    if (!this.requestOpen) return;
+    this.requestOpen = false;
+    this.route.finished(this.stream);
+  }
+
+  /** Calls `listener` once, when the call ends, however it does; at once when it has ended. */
+  onEnd(listener: (reason: unknown) => void): void {
+    if (this.ended) listener(this.endReason);
+    else (this.endListeners ??= []).push(listener);
+  }
+
+  /** Sends the response headers, once. */
+  sendHeaders(): void {
+    if (this.ended || this.stream.headersSent) return;
+    this.respond();
+  }
+
+  /** Ends the call well. @param last the last envelope, if it was not written yet */
+  succeed(last?: Buffer): void {
+    if (this.ended) return;
+    const { responseTrailers } = this;
+    this.passage.succeeded();
+    this.endStream(responseTrailers === undefined ? OK_TRAILERS : toNodeHeaders(responseTrailers), last);
+    this.end(COMPLETED);
+  }
+
+  /** Ends the call with whatever was thrown. A defect is logged even when the call is over and nobody is told. */
+  fail(thrown: unknown): void {
+    const error = this.passage.failed(thrown);
+    if (this.ended) return;
+    const { stream } = this;
+    const trailers = failureTrailers(error, this.responseTrailers);
+    if (stream.headersSent || this.responseHeaders !== undefined) this.endStream(trailers, undefined);
+    else {
+      // "Trailers-Only": a status with nothing before it is one frame.
+      stream.respond({ ...trailers, ...RESPONSE_HEADERS }, TRAILERS_ONLY);
+      this.stopReading();
+    }
+    this.end(error);
+  }
+
+  private startClock(timeout: string): void {
+    try {
+      const ms = parseTimeout(timeout);
+      this.deadline = performance.now() + ms;
+      if (ms < 1) throw deadlineExceeded();
+      if (ms <= MAX_TIMER_MS) this.timer = setTimeout(onDeadline, ms, this);
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+  }
+
+  /** The client went away, with or without a word. */
+  private leave(): void {
+    if (this.ended) return;
+    this.passage.cancelled();
+    this.end(closeReason(this.stream.rstCode));
+  }
+
+  private respond(): void {
+    const { responseHeaders } = this;
+    const headers = responseHeaders === undefined ? RESPONSE_HEADERS : toNodeHeaders(responseHeaders);
+    this.stream.respond(headers, WITH_TRAILERS);
+  }
+
   private endStream(trailers: OutgoingHttpHeaders, last: Buffer | undefined): void {
     const { stream } = this;
-    this.sendHeaders();
-    stream.once("wantTrailers", () => {
+    if (!stream.headersSent) this.respond();
+    // When all that was written is on its way.
+    stream.on("wantTrailers", () => {
       stream.sendTrailers(trailers);
       this.stopReading();
     });
@@ -223,32 +237,28 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
     const { stream } = this;
     if (stream.readableEnded) return;
     stream.resume();
-    setImmediate(() => {
-      if (!stream.readableEnded && !stream.destroyed) stream.close(constants.NGHTTP2_NO_ERROR);
-    });
+    setImmediate(reset, stream);
   }
-
-  private readonly leave = (): void => {
-    if (this.ended) return;
-    this.passage.cancelled();
-    this.end(closeReason(this.stream));
-  };
 
   private end(reason: unknown): void {
     this.ended = true;
     this.endReason = reason;
-    clearTimeout(this.timer);
+    this.requestComplete();
+    if (this.timer !== undefined) clearTimeout(this.timer);
     this.controller?.abort(reason);
-    this.onEnd?.();
+    const { endListeners = [] } = this;
+    for (const listener of endListeners) listener(reason);
   }
 }
 
-function merge(base: OutgoingHttpHeaders, headers: Headers): OutgoingHttpHeaders {
-  const merged = { ...base };
-  for (const [name, value] of headers) append(merged, name, value);
-  return merged;
+function onDeadline(call: Call): void {
+  call.fail(deadlineExceeded());
+}
+
+function reset(stream: ServerHttp2Stream): void {
+  if (!stream.readableEnded && !stream.closed) stream.close(constants.NGHTTP2_NO_ERROR);
 }
 
 function ignore(): void {
-  // A stream's error is the client's; its "close" says all that is needed.
+  // See where it is used.
 }

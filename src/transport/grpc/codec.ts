@@ -32,13 +32,7 @@ export class Codec {
       // A decoded `bytes` field is a view of what it was decoded from, which belongs to the connection.
       return fromBinary(this.input, this.copies ? Uint8Array.from(bytes) : bytes, READ_OPTIONS);
     } catch (thrown) {
-      throw new ConnectError(
-        `cannot read the request: ${messageOf(thrown)}`,
-        Code.Internal,
-        undefined,
-        undefined,
-        thrown,
-      );
+      throw new ConnectError(`parse binary: ${messageOf(thrown)}`, Code.Internal, undefined, undefined, thrown);
     }
   }
 

@@ -1,104 +1,67 @@
 import type { Message } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { Call } from "./call.js";
-import { EnvelopeReader, unwrapWhole } from "./envelope.js";
+import { EnvelopeReader, incomplete } from "./envelope.js";
 
-/** With so many messages unread the stream is paused: HTTP/2 then slows the client down. */
-const MAX_UNREAD = 256;
+/** With so much unread the stream is paused: HTTP/2 then slows the client down. */
+const MAX_UNREAD_MESSAGES = 256;
+const MAX_UNREAD_BYTES = 64 * 1024;
+
+type Result = IteratorResult<Message, undefined>;
+
+/** Who waits for the next message. */
+interface Waiter {
+  resolve(result: Result): void;
+  reject(failure: Error): void;
+}
 
 /**
- * Reads the one message of a unary or server-streaming call.
- *
- * @param onMessage called when the client has sent it and nothing else
+ * The messages of a client-streaming or bidi call, for one reader that asks for one at a time. They are kept as they came and
+ * decoded when they are read. What came before the end, or before a failure, is read before that is told.
  */
-export function readOne(call: Call, onMessage: (message: Message) => void): void {
-  const { stream, route } = call;
-  const { codec, maxRequestBytes } = route;
-  let body: Buffer | undefined;
-  let reader: EnvelopeReader | undefined;
-  const take = (message: Buffer): void => {
-    if (body !== undefined) throw new ConnectError("received more than one message", Code.Unimplemented);
-    body = message;
-  };
-  stream.on("data", (chunk: Buffer) => {
-    if (call.hasEnded || chunk.length === 0) return;
-    try {
-      if (reader === undefined && body === undefined) {
-        body = unwrapWhole(chunk, maxRequestBytes);
-        if (body !== undefined) return;
-      }
-      reader ??= new EnvelopeReader(maxRequestBytes, take);
-      reader.push(chunk);
-    } catch (thrown) {
-      call.fail(thrown);
-    }
-  });
-  stream.on("end", () => {
-    route.finished(stream);
-    if (call.hasEnded || stream.aborted) return;
-    try {
-      if (reader?.isComplete === false) throw incomplete();
-      if (body === undefined) throw new ConnectError("received no message", Code.Unimplemented);
-      onMessage(codec.decode(body));
-    } catch (thrown) {
-      call.fail(thrown);
-    }
-  });
-}
-
-function incomplete(): ConnectError {
-  return new ConnectError("the last message is incomplete", Code.InvalidArgument);
-}
-
-/** The messages of a client-streaming or bidi call, for one reader. */
 export class Inbox implements AsyncIterableIterator<Message> {
-  private messages: Message[] = [];
+  private bodies: Buffer[] = [];
+  /** Bodies before it were read; the array is let go when all were. */
   private head = 0;
+  private unreadBytes = 0;
+  /** Nothing more comes. */
   private ended = false;
+  /** Why, when the client was not simply done. */
   private failure: Error | undefined;
-  private wake: (() => void) | undefined;
+  private waiter: Waiter | undefined;
 
   constructor(private readonly call: Call) {
     const { stream, route } = call;
-    const reader = new EnvelopeReader(route.maxRequestBytes, (bytes) => this.receive(route.codec.decode(bytes)));
+    const reader = new EnvelopeReader(route.maxRequestBytes, (body) => this.receive(body));
     stream.on("data", (chunk: Buffer) => {
       if (this.ended) return;
       try {
         reader.push(chunk);
       } catch (thrown) {
-        this.end(thrown instanceof Error ? thrown : new Error("unreadable request", { cause: thrown }));
+        this.end(thrown);
       }
     });
     stream.on("end", () => {
-      route.finished(stream);
-      if (!stream.aborted) this.end(reader.isComplete ? undefined : incomplete());
+      call.requestComplete();
+      this.end(reader.isComplete ? undefined : incomplete());
     });
+    // A handler that waits for its client must not outlive the call.
+    call.onEnd((reason) => this.end(reason));
   }
 
-  /** Nothing more comes. @param failure why, when the client is not simply done */
-  end(failure: Error | undefined): void {
-    if (this.ended) return;
-    this.ended = true;
-    this.failure = failure;
-    this.wake?.();
+  next(): Promise<Result> {
+    if (this.waiter !== undefined) return Promise.reject(new Error("one message can be waited for at a time"));
+    const message = this.head < this.bodies.length ? this.read() : undefined;
+    if (message !== undefined) return Promise.resolve({ value: message, done: false });
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    if (this.ended) return Promise.resolve({ value: undefined, done: true });
+    return new Promise((resolve, reject) => (this.waiter = { resolve, reject }));
   }
 
-  async next(): Promise<IteratorResult<Message, undefined>> {
-    while (this.head === this.messages.length) {
-      if (this.failure !== undefined) throw this.failure;
-      if (this.ended) return { value: undefined, done: true };
-      await new Promise<void>((resolve) => (this.wake = resolve));
-      this.wake = undefined;
-    }
-    const value = this.messages[this.head++];
-    if (value === undefined) throw new Error("an inbox holds no holes");
-    if (this.head === this.messages.length) this.clear();
-    return { value, done: false };
-  }
-
-  return(): Promise<IteratorResult<Message, undefined>> {
-    this.end(undefined);
+  /** The reader wants no more. */
+  return(): Promise<Result> {
     this.clear();
+    this.end(undefined);
+    this.failure = undefined;
     return Promise.resolve({ value: undefined, done: true });
   }
 
@@ -106,16 +69,64 @@ export class Inbox implements AsyncIterableIterator<Message> {
     return this;
   }
 
-  private receive(message: Message): void {
-    this.call.gotMessage(message);
-    this.messages.push(message);
-    if (this.messages.length - this.head === MAX_UNREAD) this.call.stream.pause();
-    this.wake?.();
+  private receive(body: Buffer): void {
+    if (this.ended) return;
+    this.bodies.push(body);
+    this.unreadBytes += body.length;
+    const { waiter } = this;
+    if (waiter !== undefined) {
+      const message = this.read();
+      if (message === undefined) return;
+      this.waiter = undefined;
+      waiter.resolve({ value: message, done: false });
+    } else if (this.bodies.length - this.head >= MAX_UNREAD_MESSAGES || this.unreadBytes >= MAX_UNREAD_BYTES) {
+      this.call.stream.pause();
+    }
+  }
+
+  /** Decodes the next body. @returns undefined when it is no message: then the inbox has failed, and told so who waits */
+  private read(): Message | undefined {
+    const body = this.bodies[this.head++];
+    if (body === undefined) return undefined;
+    this.unreadBytes -= body.length;
+    if (this.head === this.bodies.length) this.clear();
+    try {
+      const message = this.call.route.codec.decode(body);
+      this.call.gotMessage(message);
+      return message;
+    } catch (thrown) {
+      this.clear();
+      this.end(thrown);
+      this.failure = toError(thrown);
+      return undefined;
+    }
   }
 
   private clear(): void {
-    this.messages = [];
+    this.bodies = [];
     this.head = 0;
-    if (this.call.stream.isPaused()) this.call.stream.resume();
+    this.unreadBytes = 0;
+    this.resume();
   }
+
+  private end(reason: unknown): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.failure = reason === undefined ? undefined : toError(reason);
+    // Whatever still comes is thrown away, which lets the stream end.
+    this.resume();
+    const { waiter } = this;
+    this.waiter = undefined;
+    if (this.failure === undefined) waiter?.resolve({ value: undefined, done: true });
+    else waiter?.reject(this.failure);
+  }
+
+  private resume(): void {
+    const { stream } = this.call;
+    if (stream.isPaused()) stream.resume();
+  }
+}
+
+function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error("unreadable request", { cause: thrown });
 }

@@ -5,7 +5,7 @@ const WRITE_BYTES = 64 * 1024;
 
 /** What writes to a stream. */
 interface Writer {
-  /** Writes what there is. Called once for each {@link schedule}. */
+  /** Writes what there is. Called once for each {@link schedule}. Must not throw. */
   flush(): void;
 }
 
@@ -49,17 +49,17 @@ export class Outbox {
   add(envelope: Buffer): void {
     this.waiting.push(envelope);
     this.bytes += envelope.length;
-    if (this.bytes >= WRITE_BYTES) this.write();
+    if (this.bytes >= WRITE_BYTES) this.flush();
   }
 
-  /** Hands what was added to the stream, in one piece. */
-  write(): void {
+  /** Hands what was added to the stream, in one piece. The headers must have been sent. */
+  flush(): void {
     const { waiting, bytes } = this;
     const [first] = waiting;
     if (first === undefined) return;
     this.waiting = [];
     this.bytes = 0;
-    if (this.stream.destroyed) return;
+    if (this.stream.writableEnded) return;
     if (!this.stream.write(waiting.length === 1 ? first : Buffer.concat(waiting, bytes))) this.full = true;
   }
 }

@@ -2,19 +2,19 @@ import type { DescMessage, Message, MessageInitShape } from "@bufbuild/protobuf"
 import type { MethodImplSpec } from "@connectrpc/connect";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Gate } from "../../interceptors/index.js";
-import { isPromise } from "../../lib/awaitable.js";
+import { isPromise, type Awaitable } from "../../lib/awaitable.js";
 import { sendAnswers } from "./answers.js";
 import { Call } from "./call.js";
 import { Codec } from "./codec.js";
-import { Inbox, readOne } from "./inbox.js";
-import { closeReason } from "./status.js";
+import { Inbox } from "./inbox.js";
+import { SingleRequest } from "./request.js";
 
 /** What the calls of all methods share. */
 export interface RouteParts {
   readonly gate: Gate;
   /** The largest request message, in bytes. */
   readonly maxRequestBytes: number;
-  /** The client has finished sending. */
+  /** The client has finished sending, or will not be listened to any more. */
   finished(stream: ServerHttp2Stream): void;
 }
 
@@ -37,24 +37,23 @@ export class Route implements RouteParts {
 
   readonly handle = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
     const call = new Call(stream, headers, this);
-    if (!call.startClock()) return;
+    if (call.hasEnded) return;
     const { spec } = this;
     switch (spec.kind) {
       case "unary":
-        readOne(call, (message) => answerOne(call, message, () => spec.impl(message, call)));
+        new SingleRequest(call, (message) => {
+          admit(call, message);
+          settle(call, spec.impl(message, call));
+        });
         return;
       case "server_streaming":
-        readOne(call, (message) => {
-          call.enter();
-          call.gotMessage(message);
-          call.noticeLeaving();
+        new SingleRequest(call, (message) => {
+          admit(call, message);
           sendAnswers(call, spec.impl(message, call));
         });
         return;
       case "client_streaming":
-        openInbox(call, (inbox) => {
-          settle(call, spec.impl(inbox, call));
-        });
+        openInbox(call, (inbox) => settle(call, spec.impl(inbox, call)));
         return;
       case "bidi_streaming":
         openInbox(call, (inbox) => sendAnswers(call, spec.impl(inbox, call)));
@@ -62,39 +61,35 @@ export class Route implements RouteParts {
   };
 }
 
-type Answer = MessageInitShape<DescMessage>;
-
-function answerOne(call: Call, message: Message, handler: () => Promise<Answer> | Answer): void {
+function admit(call: Call, message: Message): void {
   call.enter();
   call.gotMessage(message);
-  settle(call, handler());
-}
-
-/** Answers with one message, now or when it is there. */
-function settle(call: Call, answer: Promise<Answer> | Answer): void {
-  const send = (value: Answer): void => {
-    if (call.hasEnded) return;
-    try {
-      const envelope = call.route.codec.encode(value);
-      call.sentMessages(1);
-      call.succeed(envelope);
-    } catch (thrown) {
-      call.fail(thrown);
-    }
-  };
-  if (isPromise(answer)) answer.then(send, (thrown: unknown) => call.fail(thrown));
-  else send(answer);
 }
 
 /** Lets a call in whose client goes on sending. */
 function openInbox(call: Call, handle: (inbox: Inbox) => void): void {
   try {
     call.enter();
-    const inbox = new Inbox(call);
-    call.noticeLeaving();
-    call.stream.once("close", () => inbox.end(closeReason(call.stream)));
-    handle(inbox);
+    handle(new Inbox(call));
   } catch (thrown) {
     call.fail(thrown);
   }
+}
+
+type Answer = MessageInitShape<DescMessage>;
+
+/** Answers with one message, now or when it is there. */
+function settle(call: Call, answer: Awaitable<Answer>): void {
+  if (isPromise(answer)) {
+    answer.then((value) => send(call, value)).catch((thrown: unknown) => call.fail(thrown));
+  } else {
+    send(call, answer);
+  }
+}
+
+function send(call: Call, answer: Answer): void {
+  if (call.hasEnded) return;
+  const envelope = call.route.codec.encode(answer);
+  call.sentMessages(1);
+  call.succeed(envelope);
 }

@@ -4,26 +4,33 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import { constants, type OutgoingHttpHeaders } from "node:http2";
 import { StatusSchema } from "../../../gen/google/rpc/status_pb.js";
+import { toNodeHeaders } from "./headers.js";
 
 /** The trailers of a call that went well. */
 export const OK_TRAILERS: Readonly<OutgoingHttpHeaders> = { "grpc-status": "0" };
 
-/** The trailers of a call that failed. */
-export function failureTrailers(error: ConnectError): OutgoingHttpHeaders {
-  const trailers: OutgoingHttpHeaders = {};
-  for (const [name, value] of error.metadata) append(trailers, name, value);
-  trailers["grpc-status"] = error.code;
+/**
+ * The trailers of a call that failed: the status, and what the handler and the error add to it.
+ *
+ * @param added the trailers of the handler, if it wrote any
+ */
+export function failureTrailers(error: ConnectError, added: Headers | undefined): OutgoingHttpHeaders {
+  const trailers = toNodeHeaders(joined(added, error.metadata));
+  trailers["grpc-status"] = String(error.code);
   trailers["grpc-message"] = percentEncode(error.rawMessage);
-  if (error.details.length > 0) trailers["grpc-status-details-bin"] = statusDetails(error);
+  // An error that came from another server may still have that one's.
+  if (error.details.length === 0) delete trailers["grpc-status-details-bin"];
+  else trailers["grpc-status-details-bin"] = statusDetails(error);
   return trailers;
 }
 
-/** Adds a value to a header that may have one already. */
-export function append(headers: OutgoingHttpHeaders, name: string, value: string): void {
-  const present = headers[name];
-  headers[name] = present === undefined ? value : [...(Array.isArray(present) ? present : [String(present)]), value];
+function joined(first: Headers | undefined, second: Headers): Headers {
+  if (first === undefined) return second;
+  const both = new Headers(first);
+  for (const [name, value] of second) both.append(name, value);
+  return both;
 }
 
 /**
@@ -54,17 +61,23 @@ function statusDetails({ code, rawMessage, details }: ConnectError): string {
   return Buffer.from(toBinary(StatusSchema, status)).toString("base64").replace(/=+$/, "");
 }
 
-/** Why a stream that was closed by its client ended, by the HTTP/2 error code that it gave. */
-export function closeReason({ rstCode }: ServerHttp2Stream): ConnectError {
-  const message = `the client closed the stream with HTTP/2 error code ${rstCode}`;
-  switch (rstCode) {
-    case constants.NGHTTP2_REFUSED_STREAM:
-      return new ConnectError(message, Code.Unavailable);
-    case constants.NGHTTP2_ENHANCE_YOUR_CALM:
-      return new ConnectError(message, Code.ResourceExhausted);
-    case constants.NGHTTP2_INADEQUATE_SECURITY:
-      return new ConnectError(message, Code.PermissionDenied);
-    default:
-      return new ConnectError(message, Code.Canceled);
-  }
+/** gRPC over HTTP/2, "Errors": what the codes with which a client resets a stream mean. All others only say that it left. */
+const RESET_CODES: Readonly<Record<number, Code>> = {
+  [constants.NGHTTP2_PROTOCOL_ERROR]: Code.Internal,
+  [constants.NGHTTP2_INTERNAL_ERROR]: Code.Internal,
+  [constants.NGHTTP2_FLOW_CONTROL_ERROR]: Code.Internal,
+  [constants.NGHTTP2_SETTINGS_TIMEOUT]: Code.Internal,
+  [constants.NGHTTP2_FRAME_SIZE_ERROR]: Code.Internal,
+  [constants.NGHTTP2_REFUSED_STREAM]: Code.Unavailable,
+  [constants.NGHTTP2_COMPRESSION_ERROR]: Code.Internal,
+  [constants.NGHTTP2_CONNECT_ERROR]: Code.Internal,
+  [constants.NGHTTP2_ENHANCE_YOUR_CALM]: Code.ResourceExhausted,
+  [constants.NGHTTP2_INADEQUATE_SECURITY]: Code.PermissionDenied,
+  [constants.NGHTTP2_HTTP_1_1_REQUIRED]: Code.PermissionDenied,
+};
+
+/** Why a stream that its client closed ended, by the HTTP/2 error code that it gave. */
+export function closeReason(resetCode: number): ConnectError {
+  const code = RESET_CODES[resetCode] ?? Code.Canceled;
+  return new ConnectError(`http/2 stream closed with error code 0x${resetCode.toString(16)}`, code);
 }

@@ -12,10 +12,12 @@ const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 
 export function parseTimeout(value: string): number {
   const [, digits, unit] = TIMEOUT.exec(value) ?? [];
   const unitMs = unit === undefined ? undefined : UNIT_MS[unit];
-  if (unitMs === undefined) throw new ConnectError(`invalid grpc-timeout: ${value}`, Code.InvalidArgument);
+  if (unitMs === undefined) {
+    throw new ConnectError(`protocol error: invalid grpc timeout value: ${value}`, Code.InvalidArgument);
+  }
   return Number(digits) * unitMs;
 }
 
 export function deadlineExceeded(): ConnectError {
-  return new ConnectError("the deadline has passed", Code.DeadlineExceeded);
+  return new ConnectError("the operation timed out", Code.DeadlineExceeded);
 }
