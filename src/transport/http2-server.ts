@@ -144,6 +144,8 @@ export class Http2Side {
    */
   private readonly pingAll = (): void => {
     for (const [session, state] of this.sessions) {
+      // It is gone, although its socket has not closed yet.
+      if (session.destroyed) continue;
       if (!state.alive) {
         session.destroy();
         continue;
