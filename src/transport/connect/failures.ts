@@ -34,10 +34,12 @@ export async function detailFailures(
 function detailGrpc(answer: UniversalServerResponse, options: FailureOptions): UniversalServerResponse {
   const { trailer } = answer;
   if (trailer === undefined) return answer;
+  let asked = false;
   return {
     ...answer,
     get trailer() {
-      addStatusDetails(trailer, options);
+      if (!asked) addStatusDetails(trailer, options);
+      asked = true;
       return trailer;
     },
   };
