@@ -77,6 +77,7 @@ export class ClosedLoop {
 
 class Caller implements Answers {
   private answered = false;
+  private path = "";
 
   constructor(
     private readonly connection: Connection,
@@ -91,7 +92,9 @@ class Caller implements Answers {
       return;
     }
     this.answered = false;
-    this.connection.call(this.operation.path, this.operation.request(this.index), true, this);
+    const { path, message } = this.operation.request(this.index);
+    this.path = path;
+    this.connection.call(path, message, true, this);
   }
 
   message(bytes: Buffer, start: number, end: number): void {
@@ -99,7 +102,7 @@ class Caller implements Answers {
   }
 
   ended(): void {
-    this.loop.answered(this.answered, this.operation.path);
+    this.loop.answered(this.answered, this.path);
     this.next();
   }
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { Sample } from "../scenario.js";
 
 /** Linux counts in hundredths of a second here, whatever its timer. */
 const TICK_US = 10_000;
@@ -24,9 +25,10 @@ export async function cpuPer<T>(
   pid: number | undefined,
   work: () => Promise<T>,
   count: (result: T) => number,
-): Promise<{ readonly result: T; readonly cpuUs: number | undefined }> {
+): Promise<{ readonly result: T; readonly cpu: Pick<Sample, "cpuUs"> }> {
   const before = cpuUs(pid);
   const result = await work();
   const after = cpuUs(pid);
-  return { result, cpuUs: before === undefined || after === undefined ? undefined : (after - before) / count(result) };
+  const cpu = before === undefined || after === undefined ? {} : { cpuUs: (after - before) / count(result) };
+  return { result, cpu };
 }

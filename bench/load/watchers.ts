@@ -70,7 +70,7 @@ export class Watchers {
         throw new Error(`a watch ended: ${watching.path}`);
       },
     };
-    this.connections.for(index).call(watching.path, watching.request, watching.requestEnds, answers);
+    this.connections.for(index).call(watching.path, watching.message, watching.requestEnds, answers);
   }
 
   private saw(events: number): void {

@@ -3,7 +3,8 @@ import { Connections } from "../load/connections.js";
 import { cpuPer } from "../load/cpu.js";
 import { dialectOf } from "../load/dialects/index.js";
 import { Watchers } from "../load/watchers.js";
-import { SYSTEMS, type Claim, type Load, type Pace, type Scenario, type SystemName, type Target } from "../scenario.js";
+import { SYSTEMS, type Claim, type Load, type Pace, type Scenario, type Target } from "../scenario.js";
+import { atLeast } from "./claims.js";
 
 const WATCHER_CONNECTIONS = 8;
 
@@ -40,24 +41,18 @@ function scenario(crowd: Crowd): Scenario {
 
 function claims({ watchers, writers }: Crowd): Claim[] {
   const to = `fan-out to ${watchers.toLocaleString("en")}`;
-  const claim = (what: string, against: SystemName, target: number, goal?: number): Claim => ({
-    what,
-    metric: "rate",
-    of: "opscore",
-    against,
-    sense: "at least",
-    target,
-    ...(goal === undefined ? {} : { goal }),
-  });
-  if (writers === 1)
-    return watchers === 1000 ? [claim(`${to} with one serial writer against etcd`, "etcd", 0.7, 1)] : [];
+  const etcd = (target: number): Claim => atLeast(target, `${to} against etcd`, "rate", "opscore", "etcd");
+  if (writers === 1) {
+    const what = `${to} with one serial writer against etcd`;
+    return watchers === 1000 ? [{ ...atLeast(0.7, what, "rate", "opscore", "etcd"), goal: 1 }] : [];
+  }
   switch (watchers) {
     case 1:
-      return [claim(`${to} against etcd`, "etcd", 1.1)];
+      return [etcd(1.1)];
     case 100:
-      return [claim(`${to} against etcd`, "etcd", 1.5, 2)];
+      return [{ ...etcd(1.5), goal: 2 }];
     default:
-      return [claim(`${to} against etcd`, "etcd", 2.5, 3), claim(`${to} against Connect's handlers`, "connect", 25)];
+      return [{ ...etcd(2.5), goal: 3 }, atLeast(25, `${to} against Connect's handlers`, "rate", "opscore", "connect")];
   }
 }
 
@@ -67,7 +62,7 @@ async function open({ watchers, writers }: Crowd, target: Target, pace: Pace): P
     Connections.open(target, WATCHER_CONNECTIONS),
     Connections.open(target, 1),
   ]);
-  const loop = new ClosedLoop(forWriters, dialect.commit(), writers);
+  const loop = new ClosedLoop(forWriters, dialect.commit({ callers: writers }), writers);
   // etcd has no key before the first Put.
   await loop.times(writers);
   const watching = dialect.watchAll();
@@ -85,13 +80,9 @@ async function open({ watchers, writers }: Crowd, target: Target, pace: Pace): P
   return {
     async measure() {
       const since = performance.now();
-      const { result: events, cpuUs } = await cpuPer(
-        target.pid,
-        () => commit(() => loop.forSeconds(pace.seconds)),
-        (n) => n,
-      );
-      const rate = events / ((performance.now() - since) / 1000);
-      return { rate, ...(cpuUs === undefined ? {} : { cpuUs }) };
+      const run = (): Promise<number> => commit(() => loop.forSeconds(pace.seconds));
+      const { result: events, cpu } = await cpuPer(target.pid, run, (count) => count);
+      return { rate: events / ((performance.now() - since) / 1000), ...cpu };
     },
     close() {
       forWatchers.close();

@@ -1,20 +1,22 @@
 import type { Field } from "../http2/hpack.js";
 
-/** A unary call that is made again and again. */
-export interface Operation {
+export interface Request {
   readonly path: string;
+  readonly message: Uint8Array;
+}
+
+/** Unary calls that follow each other. */
+export interface Operation {
   /**
-   * The next request of one caller. Callers are numbered from 0, and each has its own agent, so what it changes it changes alone.
+   * The next call of one caller. Callers are numbered from 0, and each has agents of its own, so what it changes it changes alone.
    */
-  request(caller: number): Uint8Array;
+  request(caller: number): Request;
   /** Whether the answer says that it was done. */
   isDone(bytes: Buffer, start: number, end: number): boolean;
 }
 
 /** A call that stays open and gets an event for every commit it watches. */
-export interface Watching {
-  readonly path: string;
-  readonly request: Uint8Array;
+export interface Watching extends Request {
   /** Whether the client has said all that it will say. */
   readonly requestEnds: boolean;
   /** Whether this message says that every commit from now on will be seen. */
@@ -22,11 +24,18 @@ export interface Watching {
   events(bytes: Buffer, start: number, end: number): number;
 }
 
+/** Which agents are changed, by how many callers in turn. */
+export interface Changing {
+  readonly callers: number;
+  /** Default: one for each caller. */
+  readonly agents?: number;
+}
+
 /** How the same things are said to different servers. */
 export interface Dialect {
   readonly headers: readonly Field[];
-  /** Changes a value; each request is a real change. */
-  commit(): Operation;
+  /** Changes values; each request is a real change. */
+  commit(changing: Changing): Operation;
   /** Reads a value. */
   read(): Operation;
   /** Watches every agent. */

@@ -2,7 +2,7 @@
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { agentId, AGENT_PREFIX } from "../../systems/population.js";
 import { countFields } from "../protobuf.js";
-import type { Dialect, Operation, Watching } from "./dialect.js";
+import type { Dialect, Operation, Request, Watching } from "./dialect.js";
 
 const KEY = 1;
 const VALUE = 2;
@@ -20,7 +20,7 @@ export const etcd: Dialect = {
   read: () => new Ranges(),
   watchAll: (): Watching => ({
     path: "/etcdserverpb.Watch/Watch",
-    request: new BinaryWriter()
+    message: new BinaryWriter()
       .tag(CREATE_REQUEST, WireType.LengthDelimited)
       .bytes(fields([KEY, text(AGENT_PREFIX)], [RANGE_END, text(endOfPrefix(AGENT_PREFIX))]))
       .finish(),
@@ -32,12 +32,11 @@ export const etcd: Dialect = {
 };
 
 class Puts implements Operation {
-  readonly path = "/etcdserverpb.KV/Put";
   private count = 0;
 
-  request(caller: number): Uint8Array {
+  request(caller: number): Request {
     const value = String(this.count++).padStart(VALUE_BYTES, "0");
-    return fields([KEY, text(agentId(caller))], [VALUE, text(value)]);
+    return { path: "/etcdserverpb.KV/Put", message: fields([KEY, text(agentId(caller))], [VALUE, text(value)]) };
   }
 
   isDone(bytes: Buffer, start: number, end: number): boolean {
@@ -46,10 +45,8 @@ class Puts implements Operation {
 }
 
 class Ranges implements Operation {
-  readonly path = "/etcdserverpb.KV/Range";
-
-  request(caller: number): Uint8Array {
-    return fields([KEY, text(agentId(caller))]);
+  request(caller: number): Request {
+    return { path: "/etcdserverpb.KV/Range", message: fields([KEY, text(agentId(caller))]) };
   }
 
   isDone(bytes: Buffer, start: number, end: number): boolean {

@@ -3,7 +3,7 @@ import type { Dialect } from "./dialect.js";
 import { etcd } from "./etcd.js";
 import { opscore } from "./opscore.js";
 
-export type { Dialect, Operation, Watching } from "./dialect.js";
+export type { Changing, Dialect, Operation, Request, Watching } from "./dialect.js";
 
 export function dialectOf(system: SystemName | undefined): Dialect {
   return system === "etcd" ? etcd : opscore;

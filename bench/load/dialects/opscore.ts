@@ -1,46 +1,38 @@
 import { create, toBinary, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import { State } from "../../../gen/opscore/v1/common_pb.js";
-import {
-  GetStateRequestSchema,
-  SetStateRequestSchema,
-  WatchStateRequestSchema,
-} from "../../../gen/opscore/v1/state_service_pb.js";
+import { GetStateRequestSchema, WatchStateRequestSchema } from "../../../gen/opscore/v1/state_service_pb.js";
 import { agentId, API_KEY } from "../../systems/population.js";
 import { countFields } from "../protobuf.js";
-import type { Dialect, Operation, Watching } from "./dialect.js";
+import type { Changing, Dialect, Operation, Request, Watching } from "./dialect.js";
 
-const SERVICE = "/opscore.v1.StateService";
+export const STATES = "/opscore.v1.StateService";
 /** `changed: true`, the last field of a SetStateResponse. */
 const CHANGED = [0x10, 0x01] as const;
 /** `kind: WATCH_KIND_SYNCED`, the first field of a WatchStateResponse. */
 const SYNCED = [0x08, 0x02] as const;
 const EVENTS_FIELD = 2;
-const SEQUENCE_TAG = 9 << 3;
 
 export const opscore: Dialect = {
   headers: [["authorization", `Bearer ${API_KEY}`]],
-  commit: () => new SetStates(),
-  read: () => new GetStates(),
+  commit: (changing) => new SetStates(changing),
+  read: () => new Reads(),
   watchAll: () => watching({}),
 };
 
-/** A watch of some agents. */
-export function watchAgents(agentIds: readonly string[]): Watching {
-  return watching({ agentIds: [...agentIds] });
-}
+/** Each agent is IDLE and ACTIVE in turn, with the next sequence each time. */
+class SetStates implements Operation {
+  private readonly turns: number[] = [];
+  private readonly agents: number;
 
-/** IDLE and ACTIVE in turn, each report with the next sequence. */
-export class SetStates implements Operation {
-  readonly path = `${SERVICE}/SetState`;
-  private readonly callers: { readonly reports: readonly Uint8Array[]; sequence: number }[] = [];
+  constructor(private readonly changing: Changing) {
+    this.agents = Math.floor((changing.agents ?? changing.callers) / changing.callers);
+  }
 
-  request(caller: number): Uint8Array {
-    const state = (this.callers[caller] ??= { reports: reportsOf(caller), sequence: 1 });
-    const sequence = state.sequence++;
-    // Odd ones are ACTIVE: agents begin IDLE.
-    const report = state.reports[sequence % 2];
-    if (report === undefined) throw new Error("there are two reports");
-    return withSequence(report, sequence);
+  request(caller: number): Request {
+    const turn = this.turns[caller] ?? 0;
+    this.turns[caller] = turn + 1;
+    const agent = caller + (turn % this.agents) * this.changing.callers;
+    return { path: `${STATES}/SetState`, message: report(agent, Math.floor(turn / this.agents) + 1) };
   }
 
   isDone(bytes: Buffer, _start: number, end: number): boolean {
@@ -48,28 +40,40 @@ export class SetStates implements Operation {
   }
 }
 
-function reportsOf(caller: number): Uint8Array[] {
-  return [State.IDLE, State.ACTIVE].map((state) => encode(SetStateRequestSchema, { agentId: agentId(caller), state }));
-}
-
-/** Appends field 9, so that the rest need not be encoded again. */
-function withSequence(report: Uint8Array, sequence: number): Uint8Array {
-  const bytes = Buffer.allocUnsafe(report.length + 6);
-  bytes.set(report);
-  let at = report.length;
-  bytes[at++] = SEQUENCE_TAG;
+/**
+ * A SetStateRequest, written by hand because a load makes millions.
+ *
+ * @param sequence from 1; odd ones are ACTIVE, because agents begin IDLE
+ */
+export function report(agent: number, sequence: number): Uint8Array {
+  const id = agentId(agent);
+  const bytes = Buffer.allocUnsafe(id.length + 10);
+  let at = 0;
+  bytes[at++] = 0x0a; // agent_id
+  bytes[at++] = id.length;
+  at += bytes.write(id, at, "latin1");
+  bytes[at++] = 0x10; // state
+  bytes[at++] = sequence % 2 === 1 ? State.ACTIVE : State.IDLE;
+  bytes[at++] = 0x48; // sequence
   let rest = sequence;
   for (; rest > 127; rest >>>= 7) bytes[at++] = (rest & 127) | 128;
   bytes[at++] = rest;
   return bytes.subarray(0, at);
 }
 
-class GetStates implements Operation {
-  readonly path = `${SERVICE}/GetState`;
-  private readonly requests: Uint8Array[] = [];
+/** The same report as a message of ReportStates. */
+export function streamed(message: Uint8Array): Uint8Array {
+  return Buffer.concat([Buffer.of(0x0a, message.length), message]);
+}
 
-  request(caller: number): Uint8Array {
-    return (this.requests[caller] ??= encode(GetStateRequestSchema, { agentId: agentId(caller) }));
+/** Calls that only need an answer: requests by caller, made once. */
+export class Repeated implements Operation {
+  private readonly requests: Request[] = [];
+
+  constructor(private readonly make: (caller: number) => Request) {}
+
+  request(caller: number): Request {
+    return (this.requests[caller] ??= this.make(caller));
   }
 
   isDone(_bytes: Buffer, start: number, end: number): boolean {
@@ -77,10 +81,20 @@ class GetStates implements Operation {
   }
 }
 
-function watching(filter: MessageInitShape<typeof WatchStateRequestSchema>): Watching {
+class Reads extends Repeated {
+  constructor() {
+    super((caller) => ({
+      path: `${STATES}/GetState`,
+      message: encode(GetStateRequestSchema, { agentId: agentId(caller) }),
+    }));
+  }
+}
+
+/** A watch of some agents, from somewhere. */
+export function watching(request: MessageInitShape<typeof WatchStateRequestSchema>): Watching {
   return {
-    path: `${SERVICE}/WatchState`,
-    request: encode(WatchStateRequestSchema, filter),
+    path: `${STATES}/WatchState`,
+    message: encode(WatchStateRequestSchema, request),
     requestEnds: true,
     isStarted: (bytes, start) => bytes[start] === SYNCED[0] && bytes[start + 1] === SYNCED[1],
     events: (bytes, start, end) => countFields(bytes, start, end, EVENTS_FIELD),
