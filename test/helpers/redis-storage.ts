@@ -1,5 +1,10 @@
 /** Redis storages for the tests: two replicas on one server, with a clock that a test moves. */
-import { createRedisStorage, DEFAULT_PARTITIONS, type RedisStorageOptions } from "../../src/storage/redis/index.js";
+import {
+  createRedisStorage,
+  DEFAULT_PARTITIONS,
+  type RedisStorageEvent,
+  type RedisStorageOptions,
+} from "../../src/storage/redis/index.js";
 import type { StorageFactory, StorageLimits } from "../contract/storage.js";
 import { FakeClock } from "./fake-clock.js";
 
@@ -34,4 +39,35 @@ export function redisStorageFactory(options: () => Pick<RedisStorageOptions, "ta
 /** The contract limits the log of each partition, the options that of the deployment. */
 function toOptions({ logCapacity, ...limits }: StorageLimits): Partial<RedisStorageOptions> {
   return logCapacity === undefined ? limits : { ...limits, logCapacity: logCapacity * DEFAULT_PARTITIONS };
+}
+
+/** What a storage has told, and what it will. */
+export class StorageEvents {
+  private readonly told: RedisStorageEvent[] = [];
+  private wake: () => void = () => undefined;
+
+  readonly listener = (event: RedisStorageEvent): void => {
+    this.told.push(event);
+    this.wake();
+  };
+
+  /** Forgets what was told. */
+  clear(): void {
+    this.told.length = 0;
+  }
+
+  /** Waits for one of a kind, told or not, and forgets everything up to it. */
+  async next(kind: RedisStorageEvent["kind"]): Promise<RedisStorageEvent> {
+    for (;;) {
+      const index = this.told.findIndex((event) => event.kind === kind);
+      const event = this.told[index];
+      if (event !== undefined) {
+        this.told.splice(0, index + 1);
+        return event;
+      }
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+  }
 }

@@ -8,6 +8,8 @@ const FIRST_RETRY_MS = 25;
 const LAST_RETRY_MS = 500;
 const CONNECT_TIMEOUT_MS = 2_000;
 const KEEPALIVE_MS = 10_000;
+/** How long to wait for the other side when a connection is closed: it may not be there any more. */
+const DISCONNECT_TIMEOUT_MS = 50;
 
 /** Nothing is queued or sent again by the client: what a command was not answered is for its caller to decide. */
 const CLIENT_OPTIONS: RedisOptions = {
@@ -17,6 +19,7 @@ const CLIENT_OPTIONS: RedisOptions = {
   maxRetriesPerRequest: 0,
   connectTimeout: CONNECT_TIMEOUT_MS,
   keepAlive: KEEPALIVE_MS,
+  disconnectTimeout: DISCONNECT_TIMEOUT_MS,
   retryStrategy: (attempt) => Math.min(FIRST_RETRY_MS * 2 ** (attempt - 1), LAST_RETRY_MS),
   // A primary that became a replica answers so; the next connection finds the new one.
   reconnectOnError: (error) => error.message.startsWith("READONLY"),
@@ -66,7 +69,10 @@ export class Connection {
 
   /** Makes a new connection: this one does not answer. */
   renew(): void {
-    if (this.open) this.client.disconnect(true);
+    if (!this.open) return;
+    this.failure = new Error("no answer in time");
+    this.lost();
+    this.client.disconnect(true);
   }
 
   close(): void {

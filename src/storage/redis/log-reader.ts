@@ -56,7 +56,7 @@ export class LogReader {
   /** Begins at the end of the log. */
   async start(): Promise<void> {
     this.moveTo(await this.readHeads());
-    this.following = true;
+    this.follows();
     this.finished = this.run();
   }
 
@@ -92,13 +92,19 @@ export class LogReader {
     while (!this.closed && (await this.connection.whenOpen())) {
       try {
         await this.verify();
-        this.following = true;
+        this.follows();
         for (;;) await this.step();
       } catch (failure) {
         this.following = false;
         if (!this.isClosed && this.connection.isOpen) await this.recover(failure);
       }
     }
+  }
+
+  private follows(): void {
+    if (this.following) return;
+    this.following = true;
+    this.settings.onEvent({ kind: "following" });
   }
 
   /** One blocking read. Fails when the connection does, or the log is lost. */

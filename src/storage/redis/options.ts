@@ -50,6 +50,8 @@ export interface RedisStorageSettings extends Required<Omit<RedisStorageOptions,
 export type RedisStorageEvent =
   | { readonly kind: "connected"; readonly connection: string }
   | { readonly kind: "disconnected"; readonly connection: string; readonly cause: unknown }
+  /** The log is followed, from the beginning or again. */
+  | { readonly kind: "following" }
   /** The log could not be followed without a gap: watches get RESYNC. */
   | { readonly kind: "log-lost"; readonly reason: string }
   /** The deployment was made anew in a way that this replica cannot follow. */

@@ -45,7 +45,7 @@ local function apply(current)
   local session = makeSession(revision, status, current.startTime, time, ends and time, current.ordinal, parts)
   commitSession(part, namespace, id, ends and SESSION_ENDED or SESSION_UPDATED, session, current.status)
   if ends then
-    redis.call("ZADD", part.base .. NAMES.ended, int(time), namespace .. "/" .. id)
+    redis.call("ZADD", part.base .. NAMES.ended, int(revision), namespace .. "/" .. id)
     forgetEnded(part, FORGOTTEN_AT_ONCE)
   end
   return session.text

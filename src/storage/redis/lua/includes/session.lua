@@ -29,8 +29,8 @@ local function loadSession(part, namespace, id)
   if not text then
     return nil
   end
-  local revision, status, startTime, ordinal, a, b, c, d, e, at = string.match(
-    text, "^%[1,(%d+),(%d),(%d+),%d+,[^,]+,(%d+),%[(%d+),(%d+),(%d+),(%d+),(%d+)%],()")
+  local revision, status, startTime, updateTime, ordinal, a, b, c, d, e, at = string.match(
+    text, "^%[1,(%d+),(%d),(%d+),(%d+),[^,]+,(%d+),%[(%d+),(%d+),(%d+),(%d+),(%d+)%],()")
   if not revision then
     fail("CORRUPT", key)
   end
@@ -41,7 +41,7 @@ local function loadSession(part, namespace, id)
   end
   return {
     text = text, revision = tonumber(revision), status = tonumber(status), startTime = tonumber(startTime),
-    ordinal = tonumber(ordinal), parts = parts,
+    updateTime = tonumber(updateTime), ordinal = tonumber(ordinal), parts = parts,
   }
 end
 
@@ -62,20 +62,25 @@ local function indexSession(part, namespace, id, session)
   redis.call("ZADD", sessionsOfKey(part, namespace, session), int(session.ordinal), id)
 end
 
--- Drops up to `budget` ended sessions that are too old or too many.
+-- Drops up to `budget` ended sessions that are too old or too many. `ended` lists them in the order of their end, by its revision.
 local function forgetEnded(part, budget)
   local list = part.base .. NAMES.ended
   local count = redis.call("ZCARD", list)
   for _ = 1, budget do
-    local member, time = unpack(redis.call("ZRANGE", list, 0, 0, "WITHSCORES"))
-    if not member or (count <= SETTINGS.ended_limit and tonumber(time) >= NOW_MS - SETTINGS.history_age_ms) then
+    local member = redis.call("ZRANGE", list, 0, 0)[1]
+    if not member then
       return
     end
     local namespace, id = string.match(member, "^([^/]*)/(.*)$")
-    local session = loadSession(part, namespace, id)
+    local ok, session = pcall(loadSession, part, namespace, id)
+    local isRecent = ok and session and session.updateTime >= NOW_MS - SETTINGS.history_age_ms
+    if isRecent and count <= SETTINGS.ended_limit then
+      return
+    end
     redis.call("ZREM", list, member)
-    redis.call("ZREM", part.base .. NAMES.sessions .. namespace, id)
-    if session then
+    -- One that cannot be read stays where reads find it, and say so.
+    if ok and session then
+      redis.call("ZREM", part.base .. NAMES.sessions .. namespace, id)
       redis.call("ZREM", sessionsOfKey(part, namespace, session), id)
       redis.call("DEL", sessionKey(part, namespace, id))
     end
