@@ -28,7 +28,7 @@ const CONNECTION_FLAGS = {
   }),
   transport: defaulted(
     "--transport <protocol>",
-    "grpc over HTTP/2; for proxies connect or grpc-web over HTTP/1.1",
+    "how to speak: grpc over HTTP/2; for proxies connect or grpc-web over HTTP/1.1",
     protocol,
     "grpc",
   ),

@@ -43,7 +43,8 @@ export function optional<T>(
   reader: Reader<T>,
   { env }: FlagSource = {},
 ): Flag<T | undefined> {
-  return oneFlag(flags, env === undefined ? description : `${description} (env: ${env})`, reader, env, undefined);
+  const text = withWords(description, reader);
+  return oneFlag(flags, env === undefined ? text : `${text} (env: ${env})`, reader, env, undefined);
 }
 
 /** An option with a value that has a default. `defaultText` is read as if it had been typed. */
@@ -73,7 +74,7 @@ export function repeated<T>(flags: string, description: string, reader: Reader<T
 
 /** An option that may be repeated, or given with several values, separated by commas. */
 export function listed<T>(flags: string, description: string, reader: Reader<T>): Flag<readonly T[]> {
-  return listFlag(flags, `${description}; several with commas`, reader, (text) => text.split(","));
+  return listFlag(flags, `${withWords(description, reader)}; several with commas`, reader, (text) => text.split(","));
 }
 
 /** An option without a value. Written as `--no-thing` it is true unless given. */
@@ -88,7 +89,7 @@ export function toggle(flags: string, description: string): Flag<boolean> {
 
 /** An argument that must be given. */
 export function required<T>(name: string, description: string, reader: Reader<T>): Positional<T> {
-  const argument = new Argument(`<${name}>`, upperFirst(description));
+  const argument = new Argument(`<${name}>`, upperFirst(withWords(description, reader)));
   return { argument, name: `<${name}>`, read: (given, io) => readText(reader, textOf(given), io) };
 }
 
@@ -109,7 +110,10 @@ export function rest<T>(
   reader: Reader<T>,
   atLeast: 0 | 1,
 ): Positional<readonly T[]> {
-  const argument = new Argument(atLeast === 0 ? `[${name}...]` : `<${name}...>`, upperFirst(description));
+  const argument = new Argument(
+    atLeast === 0 ? `[${name}...]` : `<${name}...>`,
+    upperFirst(withWords(description, reader)),
+  );
   return { argument, name: `<${name}>`, read: (given, io) => readAll(reader, texts(given), io) };
 }
 
@@ -195,6 +199,10 @@ function textOf(given: unknown): string {
 
 function texts(given: unknown): readonly string[] {
   return Array.isArray(given) ? given.map(textOf) : [];
+}
+
+function withWords(description: string, { words }: Reader<unknown>): string {
+  return words === undefined ? description : `${description}: ${words.join(", ")}`;
 }
 
 function upperFirst(text: string): string {

@@ -12,6 +12,8 @@ import type { CliIo } from "./io.js";
 export interface Reader<T> {
   /** What a good value looks like; the end of the sentence "must be ...". */
   readonly expects: string;
+  /** All good values, where they are few. */
+  readonly words?: readonly string[];
   /** Whether the value must not be repeated on the screen. */
   readonly secret?: boolean;
   read(text: string, io: CliIo): Awaitable<T | undefined>;
@@ -77,6 +79,7 @@ export function choice<T>(words: Readonly<Record<string, T>>, prefix = ""): Read
   const names = Object.keys(words);
   return {
     expects: `one of ${names.join(", ")}`,
+    words: names,
     read(text) {
       const given = text.trim().toLowerCase();
       const name = given.startsWith(prefix) ? given.slice(prefix.length) : given;

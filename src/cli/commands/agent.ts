@@ -40,7 +40,7 @@ function defineList(command: Command, host: Host): void {
       selector: optional("-l, --selector <selector>", "a label selector, such as env=prod,tier in (web,db)", anyText),
       capability: repeated("--capability <word>", "only agents that can do this", anyText),
       state: listed("--state <state>", "only agents in this state", stateWord),
-      liveness: listed("--liveness <liveness>", "only agents that are alive, suspect or lost", livenessWord),
+      liveness: listed("--liveness <liveness>", "only agents of this liveness", livenessWord),
       limit: optional("--limit <count>", "at most so many (default: all)", wholeNumber(1, 1_000_000)),
     },
     async run({ selector, capability, state, liveness, limit }, { client, io, out, err, json, signal }) {
@@ -104,7 +104,7 @@ function defineRegister(command: Command, host: Host): void {
         "how long it stays alive unheard (default: for ever)",
         duration(0, DAY_MS),
       ),
-      initialState: optional("--initial-state <state>", "the state to start in (default: unknown)", stateWord),
+      initialState: optional("--initial-state <state>", "the state to start in, unknown unless given", stateWord),
       keepState: toggle("--keep-state", "leave incarnation, lease and state of a registered agent alone"),
       requestId: optional("--request-id <id>", "makes the call safe to repeat for 10 minutes", anyText),
     },

@@ -83,7 +83,7 @@ function defineUpdate(command: Command, host: Host): void {
     ],
     positionals: { sessionId: required("session-id", "the session", anyText) },
     flags: {
-      status: optional("--status <status>", statusWord.expects, statusWord),
+      status: optional("--status <status>", "its new status", statusWord),
       metadata: optional("--metadata <json>", "free data: a JSON object, @FILE, or - for standard input", jsonObject),
       result: optional("--result <json>", "what came of it: a JSON object, @FILE, or -", jsonObject),
       error: optional("--error <text>", "why it failed, for people", anyText),

@@ -56,7 +56,7 @@ function defineSet(command: Command, host: Host): void {
     ],
     positionals: {
       agentId: required("agent-id", "the agent", anyText),
-      state: required("state", stateWord.expects, stateWord),
+      state: required("state", "its new state", stateWord),
     },
     flags: {
       reason: optional("--reason <Word>", "why, for programs: one CamelCase word", anyText),
