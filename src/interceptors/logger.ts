@@ -14,5 +14,8 @@ export async function createLogger({ logLevel, logFormat }: Pick<Config, "logLev
   if (!pretty || logLevel === "silent") return pino(options, destination({ dest: STDERR, sync: false }));
   // Loaded only when somebody looks: it takes longer to load than the server.
   const { default: prettyStream } = await import("pino-pretty");
-  return pino(options, prettyStream({ destination: STDERR, sync: false, translateTime: "SYS:HH:MM:ss.l" }));
+  return pino(
+    options,
+    prettyStream({ destination: STDERR, sync: false, translateTime: "SYS:HH:MM:ss.l", singleLine: true }),
+  );
 }
