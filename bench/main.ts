@@ -36,6 +36,9 @@ async function bench(options: Options): Promise<void> {
   if (results.some(({ cases }) => cases.some(({ failure }) => failure !== undefined))) process.exitCode = 1;
 }
 
+// So that what waits for the exit is told of it.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+
 try {
   const options = readOptions(process.argv.slice(2), scenarios);
   if (options.list) print(scenarios.map(({ name, title }) => `${name.padEnd(24)} ${title}`).join("\n"));

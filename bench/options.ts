@@ -7,6 +7,7 @@ export const USAGE = `npm run bench -- [options]
   --only NAME,…     scenarios by name, or by the beginning of their names
   --against NAME,…  which others to measure: ${SYSTEMS.filter((name) => name !== "opscore").join(", ")}; default all
   --quick           short runs: shows that everything works, and figures that mean little
+  --smoke           the shortest runs, for the tests
   --json FILE       writes the figures as JSON
   --page            writes docs/performance.md from this run; a whole run does so by itself
   --list            lists the scenarios`;
@@ -14,7 +15,6 @@ export const USAGE = `npm run bench -- [options]
 export interface Options {
   readonly scenarios: readonly Scenario[];
   readonly systems: ReadonlySet<SystemName>;
-  readonly quick: boolean;
   readonly json: string | undefined;
   /** Whether the page is written. */
   readonly page: boolean;
@@ -25,6 +25,7 @@ export interface Options {
 
 const FULL: Pace = { seconds: 3, warmUp: 40_000, scale: 1 };
 const QUICK: Pace = { seconds: 0.5, warmUp: 2_000, scale: 0.05 };
+const SMOKE: Pace = { seconds: 0.1, warmUp: 200, scale: 0.01 };
 
 /** @throws Error saying what cannot be understood */
 export function readOptions(args: readonly string[], scenarios: readonly Scenario[]): Options {
@@ -34,24 +35,25 @@ export function readOptions(args: readonly string[], scenarios: readonly Scenari
       only: { type: "string" },
       against: { type: "string" },
       quick: { type: "boolean", default: false },
+      smoke: { type: "boolean", default: false },
       json: { type: "string" },
       page: { type: "boolean", default: false },
       list: { type: "boolean", default: false },
     },
   });
-  const whole = values.only === undefined && values.against === undefined && !values.quick;
+  const short = values.quick || values.smoke;
+  const whole = values.only === undefined && values.against === undefined && !short;
   return {
     scenarios: values.only === undefined ? scenarios : words(values.only).flatMap((name) => named(name, scenarios)),
     systems: new Set<SystemName>([
       "opscore",
       ...(values.against === undefined ? SYSTEMS : words(values.against).map(system)),
     ]),
-    quick: values.quick,
     json: values.json,
     page: values.page || whole,
     list: values.list,
-    pace: values.quick ? QUICK : FULL,
-    repetitions: values.quick ? 2 : 5,
+    pace: values.smoke ? SMOKE : values.quick ? QUICK : FULL,
+    repetitions: values.smoke ? 1 : values.quick ? 2 : 5,
   };
 }
 

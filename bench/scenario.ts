@@ -34,6 +34,8 @@ export interface Target {
   readonly host: string;
   readonly port: number;
   readonly system: SystemName | undefined;
+  /** How many agents it was filled with. */
+  readonly agents: number;
   /** The process of the server; undefined when there is none. */
   readonly pid: number | undefined;
   /** Lets the server collect its garbage, and answers with its resident memory in bytes. */
@@ -46,7 +48,7 @@ export interface Pace {
   readonly seconds: number;
   /** How many operations come before the first one that counts. */
   readonly warmUp: number;
-  /** What large numbers (watchers, agents to read) are multiplied by; 1 except in a quick run. */
+  /** What large numbers (watchers, agents) are multiplied by; 1 except in a quick run. */
   readonly scale: number;
 }
 

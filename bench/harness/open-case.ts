@@ -5,6 +5,9 @@ import { peakResidentBytes } from "../systems/memory.js";
 import type { RunningSystem } from "../systems/system.js";
 import { NodeProcess, Nothing } from "./node-process.js";
 
+/** More agents than this are a large number. */
+const LARGE = 20_000;
+
 const LOAD = new URL("../load/main.js", import.meta.url);
 const Samples: z.ZodType<Sample> = z.partialRecord(z.enum(Object.keys(METRICS) as Metric[]), z.number());
 
@@ -17,7 +20,8 @@ export class OpenCase {
 
   /** Starts what the case needs, and warms it up. @throws Error when that fails; then nothing is left running */
   static async open(scenario: Scenario, one: Case, pace: Pace): Promise<OpenCase> {
-    const server = one.system === undefined ? undefined : await systems[one.system].start(one.server ?? {});
+    const agents = scaled(one.server?.agents ?? 0, pace);
+    const server = one.system === undefined ? undefined : await systems[one.system].start({ ...one.server, agents });
     const load = NodeProcess.start(LOAD, "load", { memory: () => server?.memory() });
     const open = new OpenCase(load, server);
     try {
@@ -25,7 +29,7 @@ export class OpenCase {
         scenario: scenario.name,
         case: one.name,
         pace,
-        target: { host: server?.host ?? "", port: server?.port ?? 0, system: one.system, pid: server?.pid },
+        target: { host: server?.host ?? "", port: server?.port ?? 0, agents, system: one.system, pid: server?.pid },
       });
       return open;
     } catch (error) {
@@ -47,4 +51,9 @@ export class OpenCase {
     await this.load.stop();
     await this.server?.stop();
   }
+}
+
+/** What takes long to fill is smaller in a quick run. */
+function scaled(agents: number, { scale }: Pace): number {
+  return agents > LARGE ? Math.ceil(agents * scale) : agents;
 }

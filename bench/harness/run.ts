@@ -32,16 +32,14 @@ export async function runScenario(
 ): Promise<ScenarioResult> {
   const runs = cases.map((one) => new CaseRun(scenario, one));
   try {
-    for (const run of runs) {
-      log(`  ${run.one.name}: starts and warms up`);
-      await run.open(pace);
-    }
+    log(`  starting and warming up: ${cases.map(({ name }) => name).join(", ")}`);
+    await Promise.all(runs.map((run) => run.open(pace)));
     for (let i = 1; i <= (scenario.repetitions ?? repetitions); i += 1) {
       for (const run of runs) await run.measure();
       log(`  round ${i}`);
     }
   } finally {
-    for (const run of runs) await run.close();
+    await Promise.all(runs.map((run) => run.close()));
   }
   for (const { one, failure } of runs) if (failure !== undefined) log(`  ${one.name} failed: ${failure}`);
   return { scenario, cases: runs.map((run) => run.result) };

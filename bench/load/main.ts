@@ -10,6 +10,7 @@ const Order = z.object({
   target: z.object({
     host: z.string(),
     port: z.number(),
+    agents: z.number(),
     system: z.enum(SYSTEMS).optional(),
     pid: z.number().optional(),
   }),

@@ -21,12 +21,15 @@ export class Watchers {
   /** Opens watches, and answers when every one of them sees all that is committed from now on. */
   static async open(connections: Connections, watchings: readonly Watching[]): Promise<Watchers> {
     const watchers = new Watchers(connections, watchings.length);
-    if (watchings.length === 0) return watchers;
-    await new Promise<void>((resolve) => {
-      watchers.onStarted = resolve;
-      watchings.forEach((watching, i) => watchers.add(watching, i));
-    });
+    if (watchings.length > 0) await watchers.start(watchings);
     return watchers;
+  }
+
+  /** Opens watches that go on somewhere, and answers when each of them has what it missed. */
+  static async resume(connections: Connections, watchings: readonly Watching[], missed: number): Promise<void> {
+    const watchers = new Watchers(connections, watchings.length);
+    await watchers.start(watchings);
+    await watchers.complete(missed * watchings.length);
   }
 
   /** Events from now on count. */
@@ -36,12 +39,12 @@ export class Watchers {
   }
 
   /**
-   * Waits until every watcher has seen every commit.
+   * Waits until so many events were seen, by all watchers together.
    *
    * @throws Error when there are too few after a long time, or too many
    */
-  async complete(commits: number): Promise<void> {
-    this.expected = commits * this.count;
+  async complete(events: number): Promise<void> {
+    this.expected = events;
     if (this.seen < this.expected) {
       let timer: NodeJS.Timeout | undefined;
       await new Promise<void>((resolve, reject) => {
@@ -55,16 +58,22 @@ export class Watchers {
     if (this.seen > this.expected) throw new Error(`${this.seen} events came where there are ${this.expected}`);
   }
 
+  private start(watchings: readonly Watching[]): Promise<void> {
+    return new Promise((resolve) => {
+      this.onStarted = resolve;
+      watchings.forEach((watching, i) => this.add(watching, i));
+    });
+  }
+
   private add(watching: Watching, index: number): void {
     let isStarted = false;
     const answers: Answers = {
       message: (bytes, start, end) => {
-        if (isStarted) this.saw(watching.events(bytes, start, end));
-        else if (watching.isStarted(bytes, start, end)) {
+        if (!isStarted && watching.isStarted(bytes, start, end)) {
           isStarted = true;
           this.started += 1;
           if (this.started === this.count) this.onStarted?.();
-        }
+        } else this.saw(watching.events(bytes, start, end));
       },
       ended: () => {
         throw new Error(`a watch ended: ${watching.path}`);

@@ -8,7 +8,7 @@ import { machine } from "./machine.js";
 import { claimTable, figureTable } from "./summary.js";
 
 /** From the build. */
-const PAGE = fileURLToPath(new URL("../../../docs/performance.md", import.meta.url));
+const PAGE = fileURLToPath(new URL("../../../../docs/performance.md", import.meta.url));
 const RESULTS = /(<!-- measured -->\n)[\s\S]*(<!-- end -->)/;
 
 /** Puts a run on the page, whose other text stays. @returns the file */

@@ -1,12 +1,7 @@
-import { ClosedLoop } from "../load/closed-loop.js";
-import { Connections } from "../load/connections.js";
-import { cpuPer } from "../load/cpu.js";
+import { openDelivery, WATCHER_CONNECTIONS } from "../load/delivery.js";
 import { dialectOf } from "../load/dialects/index.js";
-import { Watchers } from "../load/watchers.js";
 import { SYSTEMS, type Claim, type Load, type Pace, type Scenario, type Target } from "../scenario.js";
 import { atLeast } from "./claims.js";
-
-const WATCHER_CONNECTIONS = 8;
 
 interface Crowd {
   readonly watchers: number;
@@ -19,6 +14,7 @@ const CROWDS: readonly Crowd[] = [
   { watchers: 100, writers: 1 },
   { watchers: 1000, writers: 8 },
   { watchers: 1000, writers: 1 },
+  { watchers: 10_000, writers: 8 },
 ];
 
 export const fanOuts: readonly Scenario[] = CROWDS.map(scenario);
@@ -29,7 +25,8 @@ function scenario(crowd: Crowd): Scenario {
     name: `fan-out-${watchers}-${writers}`,
     title: `Fan-out to ${watchers.toLocaleString("en")} ${watchers === 1 ? "watcher" : "watchers"}, ${writers} ${writers === 1 ? "writer" : "writers"}`,
     description: `Every watcher watches every agent, on ${WATCHER_CONNECTIONS} connections; each writer waits for its answer before its next commit. Counted are events delivered, and the time ends with the last one.`,
-    cases: SYSTEMS.map((system) => ({
+    // Connect would need minutes to warm up for ten thousand.
+    cases: SYSTEMS.filter((system) => watchers <= 1000 || system !== "connect").map((system) => ({
       name: system,
       system,
       server: { agents: writers },
@@ -51,43 +48,19 @@ function claims({ watchers, writers }: Crowd): Claim[] {
       return [etcd(1.1)];
     case 100:
       return [{ ...etcd(1.5), goal: 2 }];
-    default:
+    case 1000:
       return [{ ...etcd(2.5), goal: 3 }, atLeast(25, `${to} against Connect's handlers`, "rate", "opscore", "connect")];
+    default:
+      return [];
   }
 }
 
-async function open({ watchers, writers }: Crowd, target: Target, pace: Pace): Promise<Load> {
-  const dialect = dialectOf(target.system);
-  const [forWatchers, forWriters] = await Promise.all([
-    Connections.open(target, WATCHER_CONNECTIONS),
-    Connections.open(target, 1),
-  ]);
-  const loop = new ClosedLoop(forWriters, dialect.commit({ callers: writers }), writers);
-  // etcd has no key before the first Put.
-  await loop.times(writers);
-  const watching = dialect.watchAll();
-  const crowd = await Watchers.open(
-    forWatchers,
-    Array.from({ length: watchers }, () => watching),
-  );
-  const commit = async (run: () => Promise<{ readonly operations: number }>): Promise<number> => {
-    crowd.reset();
-    const { operations } = await run();
-    await crowd.complete(operations);
-    return operations * watchers;
-  };
-  await commit(() => loop.times(Math.ceil(pace.warmUp / watchers) + 100));
-  return {
-    async measure() {
-      const since = performance.now();
-      const run = (): Promise<number> => commit(() => loop.forSeconds(pace.seconds));
-      const { result: events, cpu } = await cpuPer(target.pid, run, (count) => count);
-      return { rate: events / ((performance.now() - since) / 1000), ...cpu };
-    },
-    close() {
-      forWatchers.close();
-      forWriters.close();
-      return Promise.resolve();
-    },
-  };
+function open({ watchers, writers }: Crowd, target: Target, pace: Pace): Promise<Load> {
+  const watching = dialectOf(target.system).watch();
+  const count = watchers > 1000 ? Math.ceil(watchers * pace.scale) : watchers;
+  return openDelivery(target, pace, {
+    watchings: Array.from({ length: count }, () => watching),
+    changing: { callers: writers },
+    eventsOfCommit: count,
+  });
 }

@@ -19,6 +19,7 @@ function among(name: string, agents: number): Case {
     name,
     system: "opscore",
     server: { agents },
-    open: (target, pace) => openUnary(target, pace, dialectOf(target.system).commit({ callers: CALLERS, agents })),
+    open: (target, pace) =>
+      openUnary(target, pace, dialectOf(target.system).commit({ callers: CALLERS, agents: target.agents })),
   };
 }

@@ -1,11 +1,18 @@
 import type { Scenario } from "../scenario.js";
+import { agentMemory } from "./agent-memory.js";
 import { fanOuts } from "./fan-out.js";
 import { getState } from "./get-state.js";
 import { growth } from "./growth.js";
 import { heartbeat } from "./heartbeat.js";
+import { ownAgents } from "./own-agents.js";
 import { reportStates } from "./report-states.js";
+import { resumeStorm } from "./resume-storm.js";
+import { sessions } from "./sessions.js";
 import { setState } from "./set-state.js";
+import { snapshot } from "./snapshot.js";
+import { startup } from "./startup.js";
 import { strangers } from "./strangers.js";
+import { waits } from "./waits.js";
 import { watcherMemory } from "./watcher-memory.js";
 
 /** In the order of the report. */
@@ -15,7 +22,14 @@ export const scenarios: readonly Scenario[] = [
   reportStates,
   getState,
   heartbeat,
+  sessions,
+  waits,
   strangers,
+  ownAgents,
   growth,
+  resumeStorm,
+  snapshot,
   watcherMemory,
+  agentMemory,
+  startup,
 ];

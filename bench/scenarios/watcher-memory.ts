@@ -18,7 +18,7 @@ export const watcherMemory: Scenario = {
 
 async function open(target: Target, { scale }: Pace): Promise<Load> {
   const connections = await Connections.open(target, CONNECTIONS);
-  const watching = dialectOf(target.system).watchAll();
+  const watching = dialectOf(target.system).watch();
   const watch = (count: number): Promise<Watchers> =>
     Watchers.open(
       connections,

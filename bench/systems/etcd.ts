@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -36,7 +36,14 @@ export const etcd: System = {
       ...["--logger", "zap", "--log-level", "info"],
     ]);
     const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"] });
+    // A bench that is interrupted must not leave it behind: unlike the other servers it does not notice.
+    const abandon = (): void => {
+      child.kill("SIGKILL");
+      rmSync(folder, { recursive: true, force: true });
+    };
+    process.once("exit", abandon);
     const stop = async (): Promise<void> => {
+      process.off("exit", abandon);
       await end(child);
       await rm(folder, { recursive: true, force: true });
     };

@@ -38,6 +38,6 @@ export interface Dialect {
   commit(changing: Changing): Operation;
   /** Reads a value. */
   read(): Operation;
-  /** Watches every agent. */
-  watchAll(): Watching;
+  /** @param agent by its number; undefined: every agent */
+  watch(agent?: number): Watching;
 }

@@ -2,7 +2,8 @@
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { agentId, AGENT_PREFIX } from "../../systems/population.js";
 import { countFields } from "../protobuf.js";
-import type { Dialect, Operation, Request, Watching } from "./dialect.js";
+import type { Changing, Dialect, Operation, Request, Watching } from "./dialect.js";
+import { Rota } from "./rota.js";
 
 const KEY = 1;
 const VALUE = 2;
@@ -16,13 +17,13 @@ const VALUE_BYTES = 64;
 
 export const etcd: Dialect = {
   headers: [],
-  commit: () => new Puts(),
+  commit: (changing) => new Puts(changing),
   read: () => new Ranges(),
-  watchAll: (): Watching => ({
+  watch: (agent): Watching => ({
     path: "/etcdserverpb.Watch/Watch",
     message: new BinaryWriter()
       .tag(CREATE_REQUEST, WireType.LengthDelimited)
-      .bytes(fields([KEY, text(AGENT_PREFIX)], [RANGE_END, text(endOfPrefix(AGENT_PREFIX))]))
+      .bytes(agent === undefined ? everyAgent() : fields([KEY, text(agentId(agent))]))
       .finish(),
     requestEnds: false,
     // The first answer says that the watch was created; the others have events.
@@ -31,12 +32,21 @@ export const etcd: Dialect = {
   }),
 };
 
+function everyAgent(): Uint8Array {
+  return fields([KEY, text(AGENT_PREFIX)], [RANGE_END, text(endOfPrefix(AGENT_PREFIX))]);
+}
+
 class Puts implements Operation {
-  private count = 0;
+  private readonly rota: Rota;
+
+  constructor(changing: Changing) {
+    this.rota = new Rota(changing);
+  }
 
   request(caller: number): Request {
-    const value = String(this.count++).padStart(VALUE_BYTES, "0");
-    return { path: "/etcdserverpb.KV/Put", message: fields([KEY, text(agentId(caller))], [VALUE, text(value)]) };
+    const { agent, round } = this.rota.next(caller);
+    const value = String(round).padStart(VALUE_BYTES, "0");
+    return { path: "/etcdserverpb.KV/Put", message: fields([KEY, text(agentId(agent))], [VALUE, text(value)]) };
   }
 
   isDone(bytes: Buffer, start: number, end: number): boolean {

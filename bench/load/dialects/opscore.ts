@@ -4,6 +4,7 @@ import { GetStateRequestSchema, WatchStateRequestSchema } from "../../../gen/ops
 import { agentId, API_KEY } from "../../systems/population.js";
 import { countFields } from "../protobuf.js";
 import type { Changing, Dialect, Operation, Request, Watching } from "./dialect.js";
+import { Rota } from "./rota.js";
 
 export const STATES = "/opscore.v1.StateService";
 /** `changed: true`, the last field of a SetStateResponse. */
@@ -16,23 +17,20 @@ export const opscore: Dialect = {
   headers: [["authorization", `Bearer ${API_KEY}`]],
   commit: (changing) => new SetStates(changing),
   read: () => new Reads(),
-  watchAll: () => watching({}),
+  watch: (agent) => watching(agent === undefined ? {} : { agentIds: [agentId(agent)] }),
 };
 
 /** Each agent is IDLE and ACTIVE in turn, with the next sequence each time. */
 class SetStates implements Operation {
-  private readonly turns: number[] = [];
-  private readonly agents: number;
+  private readonly rota: Rota;
 
-  constructor(private readonly changing: Changing) {
-    this.agents = Math.floor((changing.agents ?? changing.callers) / changing.callers);
+  constructor(changing: Changing) {
+    this.rota = new Rota(changing);
   }
 
   request(caller: number): Request {
-    const turn = this.turns[caller] ?? 0;
-    this.turns[caller] = turn + 1;
-    const agent = caller + (turn % this.agents) * this.changing.callers;
-    return { path: `${STATES}/SetState`, message: report(agent, Math.floor(turn / this.agents) + 1) };
+    const { agent, round } = this.rota.next(caller);
+    return { path: `${STATES}/SetState`, message: report(agent, round) };
   }
 
   isDone(bytes: Buffer, _start: number, end: number): boolean {

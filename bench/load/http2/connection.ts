@@ -19,6 +19,8 @@ import {
 import { HeaderTable, type Field } from "./hpack.js";
 import { envelope, Stream, type Answers } from "./stream.js";
 
+/** The error code of a call that nobody wants any more. */
+const CANCEL = 8;
 const EMPTY = Buffer.alloc(0);
 /** The receive window is opened again when this much of it was used, in bytes. */
 const REOPEN_AFTER = 2 ** 29;
@@ -45,6 +47,7 @@ export class Connection {
   private sendWindow = INITIAL_WINDOW;
   private initialSendWindow = INITIAL_WINDOW;
   private received = 0;
+  private readonly pings: (() => void)[] = [];
   private closed = false;
   /** Data that found no window. */
   private readonly waiting: Waiting[] = [];
@@ -108,6 +111,20 @@ export class Connection {
   /** Says that a call has no more messages. */
   end(stream: Stream): void {
     this.send(frame(FrameType.DATA, Flag.END_STREAM, stream.id, EMPTY));
+  }
+
+  /** Gives a call up. */
+  cancel(stream: Stream): void {
+    this.streams.delete(stream.id);
+    const payload = Buffer.alloc(4);
+    payload.writeUInt32BE(CANCEL);
+    this.send(frame(FrameType.RST_STREAM, 0, stream.id, payload));
+  }
+
+  /** Answers when the server has seen everything that was sent before. */
+  ping(): Promise<void> {
+    this.send(frame(FrameType.PING, 0, 0, Buffer.alloc(8)));
+    return new Promise((resolve) => this.pings.push(resolve));
   }
 
   close(): void {
@@ -188,7 +205,8 @@ export class Connection {
         if ((flags & Flag.ACK) === 0) this.onSettings(bytes, start, end);
         break;
       case FrameType.PING:
-        if ((flags & Flag.ACK) === 0) {
+        if ((flags & Flag.ACK) !== 0) this.pings.shift()?.();
+        else {
           this.send(frame(FrameType.PING, Flag.ACK, 0, Buffer.from(bytes.subarray(start, end))));
         }
         break;
