@@ -29,6 +29,14 @@ export interface Case {
   open(target: Target, pace: Pace): Promise<Load>;
 }
 
+/** What a process uses, in bytes. */
+export interface Memory {
+  /** All of it that is in RAM, with what it keeps free for itself. */
+  readonly resident: number;
+  /** What the objects of a Node process take. */
+  readonly live?: number | undefined;
+}
+
 /** Where the load goes. */
 export interface Target {
   readonly host: string;
@@ -38,8 +46,8 @@ export interface Target {
   readonly agents: number;
   /** The process of the server; undefined when there is none. */
   readonly pid: number | undefined;
-  /** Lets the server collect its garbage, and answers with its resident memory in bytes. */
-  memory(): Promise<number>;
+  /** Lets the server collect its garbage, and answers with what it then uses. */
+  memory(): Promise<Memory>;
 }
 
 /** How much is wanted. */

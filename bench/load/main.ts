@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { Link } from "../harness/link.js";
 import { SYSTEMS, type Load } from "../scenario.js";
+import { MemoryAnswer } from "../systems/node-system.js";
 import { scenarios } from "../scenarios/index.js";
 
 const Order = z.object({
@@ -26,7 +27,7 @@ const link = new Link(process, {
     const found = scenarios.find((one) => one.name === scenario)?.cases.find((one) => one.name === name);
     if (found === undefined) throw new Error(`there is no case ${name} of ${scenario}`);
     const { system, pid } = target;
-    load = await found.open({ ...target, system, pid, memory: () => link.ask("memory", z.number()) }, pace);
+    load = await found.open({ ...target, system, pid, memory: () => link.ask("memory", MemoryAnswer) }, pace);
   },
   async measure() {
     if (load === undefined) throw new Error("nothing is open");

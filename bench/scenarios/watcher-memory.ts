@@ -28,9 +28,9 @@ async function open(target: Target, { scale }: Pace): Promise<Load> {
   return {
     async measure() {
       const watchers = Math.ceil(WATCHERS * scale);
-      const before = await target.memory();
+      const before = (await target.memory()).resident;
       await watch(watchers);
-      return { bytes: ((await target.memory()) - before) / watchers };
+      return { bytes: ((await target.memory()).resident - before) / watchers };
     },
     close() {
       connections.close();

@@ -51,7 +51,13 @@ export const etcd: System = {
       await ready(child);
       const { pid } = child;
       if (pid === undefined) throw new Error("etcd has no process");
-      return { host: HOST, port: client, pid, stop, memory: () => Promise.resolve(residentBytes(pid) ?? 0) };
+      return {
+        host: HOST,
+        port: client,
+        pid,
+        stop,
+        memory: () => Promise.resolve({ resident: residentBytes(pid) ?? 0 }),
+      };
     } catch (error) {
       await stop();
       throw error;

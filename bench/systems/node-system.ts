@@ -1,11 +1,14 @@
 import { z } from "zod";
 import { NodeProcess } from "../harness/node-process.js";
-import type { ServerOptions, SystemName } from "../scenario.js";
+import type { Memory, ServerOptions, SystemName } from "../scenario.js";
 import type { System } from "./system.js";
 
 const HOST = "127.0.0.1";
 /** The garbage is collected before memory is read; and a million agents fit. */
 const FLAGS = ["--expose-gc", "--max-old-space-size=12288"];
+
+/** What a process says of its memory; see {@link Memory}. */
+export const MemoryAnswer: z.ZodType<Memory> = z.object({ resident: z.number(), live: z.number().optional() });
 
 /** What a server process is told. */
 export const ServeOptions = z.object({
@@ -31,7 +34,7 @@ export function nodeSystem(name: SystemName, title: string, module: string): Sys
           host: HOST,
           port,
           pid: server.pid,
-          memory: () => server.link.ask("memory", z.number()),
+          memory: () => server.link.ask("memory", MemoryAnswer),
           stop: () => server.stop(),
         };
       } catch (error) {

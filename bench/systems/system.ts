@@ -1,4 +1,4 @@
-import type { ServerOptions, SystemName } from "../scenario.js";
+import type { Memory, ServerOptions, SystemName } from "../scenario.js";
 
 /** A server of some kind that can be measured. */
 export interface System {
@@ -14,7 +14,7 @@ export interface RunningSystem {
   readonly host: string;
   readonly port: number;
   readonly pid: number;
-  /** Resident memory once the garbage is collected, in bytes. */
-  memory(): Promise<number>;
+  /** What it uses once its garbage is collected. */
+  memory(): Promise<Memory>;
   stop(): Promise<void>;
 }

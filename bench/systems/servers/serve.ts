@@ -1,5 +1,6 @@
 /** The part that all server processes share: they start when they are told how, and say how much memory they use. */
 import { Link } from "../../harness/link.js";
+import type { Memory } from "../../scenario.js";
 import { ServeOptions } from "../node-system.js";
 
 /** @param start answers with the port that it listens on */
@@ -12,11 +13,12 @@ export function serve(start: (options: ServeOptions) => Promise<number>): void {
   process.on("disconnect", () => process.exit());
 }
 
-async function settledMemory(): Promise<number> {
+async function settledMemory(): Promise<Memory> {
   // Finalizers run between turns and free more.
   for (let i = 0; i < 3; i += 1) {
     globalThis.gc?.();
     await new Promise((resolve) => setImmediate(resolve));
   }
-  return process.memoryUsage.rss();
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return { resident: rss, live: heapUsed + external };
 }
