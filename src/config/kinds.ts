@@ -119,10 +119,21 @@ export function text(common: Common<string> & { readonly pattern: RegExp; readon
   });
 }
 
+type OptionalText = Omit<Common<string | undefined>, "default"> & {
+  readonly pattern: RegExp;
+  readonly expects: string;
+};
+
+/** Text of a certain form that need not be given. */
+export function optionalText(common: OptionalText): Setting<string | undefined> {
+  return setting<string | undefined>(
+    { ...common, default: undefined },
+    { expects: common.expects, schema: z.string().trim().regex(common.pattern), print: (value) => value ?? "" },
+  );
+}
+
 /** Text that is never printed, and that need not be given. */
-export function secret(
-  common: Omit<Common<string | undefined>, "default"> & { readonly pattern: RegExp; readonly expects: string },
-): Setting<string | undefined> {
+export function secret(common: OptionalText): Setting<string | undefined> {
   return setting<string | undefined>(
     { ...common, default: undefined },
     { expects: common.expects, secret: true, schema: z.string().regex(common.pattern), print: (value) => value ?? "" },

@@ -56,9 +56,6 @@ export function loadConfig({ env = {}, flags = {} }: ConfigSources = {}): Config
  */
 export function checkConfig(config: Config): void {
   const problems: ConfigProblem[] = [];
-  if (config.storageType === "redis") {
-    problems.push({ name: SETTINGS.storageType.env, description: "must be memory: this version has no Redis storage" });
-  }
   if (config.apiKey === undefined && !config.insecure && !isLoopback(config.host)) {
     problems.push({
       name: SETTINGS.host.env,

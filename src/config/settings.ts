@@ -3,6 +3,7 @@
  * this table.
  */
 import { bytes, choice, duration, integer, secret, text, toggle, type Setting } from "./kinds.js";
+import { REDIS_SETTINGS } from "./redis-settings.js";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -36,7 +37,7 @@ export const SETTINGS = {
     flag: "storage-type",
     default: "memory",
     words: ["memory", "redis"],
-    description: "Where the state is kept: `memory`, for one process.",
+    description: "Where the state is kept: in `memory`, for one process, or in `redis`, for any number of them.",
   }),
   /** The key that callers must send. */
   apiKey: secret({
@@ -206,6 +207,7 @@ export const SETTINGS = {
     max: 10 * SECOND,
     description: "How often leases are looked at: an agent is found SUSPECT or LOST at most this much late.",
   }),
+  ...REDIS_SETTINGS,
 } as const satisfies Record<string, Setting<unknown>>;
 
 /** The name of a setting in {@link Config}. */

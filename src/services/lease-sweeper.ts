@@ -9,8 +9,10 @@ export interface LeaseSweeperOptions {
   readonly onExpired?: (expired: Expired) => void;
   /** Told when the mass-expiry brake takes hold, and with 0 when it lets go. */
   readonly onBrake?: (braked: number) => void;
-  /** Told when a sweep failed; the next one comes all the same. */
+  /** Told of the first of several sweeps in a row that failed; the next one comes all the same. */
   readonly onFailure?: (thrown: unknown) => void;
+  /** Told when a sweep went well again. */
+  readonly onRecovery?: () => void;
 }
 
 /** Looks for leases that ran out. Every replica runs one: the storage decides, so that two do no harm. */
@@ -18,6 +20,7 @@ export class LeaseSweeper {
   private timer: NodeJS.Timeout | undefined;
   private stopped = true;
   private braked = 0;
+  private failing = false;
   /** When the last sweep that reached the storage ended, by the monotonic clock. */
   private sweptAt: number;
 
@@ -41,17 +44,21 @@ export class LeaseSweeper {
 
   /** Sweeps once, now. Never throws. */
   async sweep(): Promise<void> {
-    const { clock, intervalMs, onExpired, onBrake, onFailure } = this.options;
+    const { clock, intervalMs, onExpired, onBrake, onFailure, onRecovery } = this.options;
     // What goes beyond the interval is time in which nobody could have renewed: this process stood still, or its storage was away.
     const stalledMs = Math.max(0, clock.monotonic() - this.sweptAt - intervalMs);
     try {
       const expired = await this.storage.expireLeases({ stalledMs });
       this.sweptAt = clock.monotonic();
+      if (this.failing) onRecovery?.();
+      this.failing = false;
       if (expired.suspected > 0 || expired.lost > 0) onExpired?.(expired);
       if (expired.braked > 0 !== this.braked > 0) onBrake?.(expired.braked);
       this.braked = expired.braked;
     } catch (thrown) {
-      if (!this.stopped) onFailure?.(thrown);
+      if (this.stopped || this.failing) return;
+      this.failing = true;
+      onFailure?.(thrown);
     }
   }
 

@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { State } from "../../gen/opscore/v1/common_pb.js";
 import { createOpsCoreClient } from "../../src/client/index.js";
+import { freePort, RedisProcess } from "../helpers/redis-process.js";
 import { root } from "../helpers/repository.js";
 import { plainEnvironment, runToEnd } from "../helpers/run.js";
 import { startServer } from "../helpers/server.js";
@@ -52,6 +53,56 @@ describe("opscore serve", () => {
     expect(code).toBe(1);
     expect(stderr).toContain("error: 192.0.2.1 is not an address of this machine");
   });
+});
+
+describe("opscore serve on Redis", () => {
+  it("serves what another server on the same Redis serves", async () => {
+    const redis = await startRedis();
+    const argv = ["serve", "--port", "0", "--log-level", "silent", "--storage-type", "redis", "--redis-url", redis.url];
+    const [one, other] = [start(argv, { tty: true }), start(argv)];
+    await Promise.all([one.stdout.seen("\n"), other.stdout.seen("\n")]);
+    const [here, there] = [one, other].map(({ stdout }) => new Shell(LISTENING.exec(stdout.lines[0] ?? "")?.[1] ?? ""));
+    await here?.text("agent register a");
+    expect(await there?.text("agent get a")).toContain("a");
+    expect(one.stderr.text).toContain("in Redis: shared with every server that uses it");
+    expect([await one.stop(), await other.stop()]).toEqual([0, 0]);
+  });
+
+  it("says so when there is no Redis", async () => {
+    const port = await freePort();
+    const env = { OPSCORE_STORAGE_TYPE: "redis", REDIS_PORT: String(port), OPSCORE_REDIS_CONNECT_TIMEOUT: "200ms" };
+    const { code, stdout, stderr } = await opscore(["serve", "--log-level", "silent"], { env });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toContain(`error: Redis at redis://127.0.0.1:${port} could not be used within 200ms: connect ECONN`);
+    expect(stderr).toContain("hint: REDIS_URL, or REDIS_HOST and REDIS_PORT, say where Redis is.");
+  });
+
+  it("says so when the password is wrong, and does not repeat it", async () => {
+    const redis = await startRedis({ requirepass: "right" });
+    const env = {
+      ...{ OPSCORE_STORAGE_TYPE: "redis", REDIS_URL: redis.url, REDIS_PASSWORD: "my-guess" },
+      OPSCORE_REDIS_CONNECT_TIMEOUT: "200ms",
+    };
+    const { code, stderr } = await opscore(["serve", "--log-level", "silent"], { env });
+    expect(code).toBe(1);
+    expect(stderr).toContain("WRONGPASS");
+    expect(stderr).toContain("hint: REDIS_USERNAME and REDIS_PASSWORD name the user and the password");
+    expect(stderr).not.toContain("my-guess");
+  });
+
+  it("says so when the URL is none of a Redis", async () => {
+    const env = { OPSCORE_STORAGE_TYPE: "redis", REDIS_URL: "http://user:my-guess@redis:6379" };
+    const { code, stderr } = await opscore(["serve", "--log-level", "silent"], { env });
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^ {2}REDIS_URL {2}must be a URL such as redis:/m);
+    expect(stderr).not.toContain("my-guess");
+  });
+
+  async function startRedis(settings: Readonly<Record<string, string>> = {}): Promise<RedisProcess> {
+    const redis = await RedisProcess.start({ settings });
+    onTestFinished(() => redis.remove());
+    return redis;
+  }
 });
 
 describe("the built command", () => {
@@ -126,13 +177,34 @@ describe("what is loaded", () => {
     ).toEqual([]);
   });
 
+  it("for a server in memory is not the client of Redis", async () => {
+    const serving = await loadedWhile(["serve", "--port", "0", "--log-level", "silent"]);
+    expect(serving.some((path) => path.endsWith("/src/server.js"))).toBe(true);
+    expect(serving.filter((path) => /\/ioredis\/|\/src\/storage\/redis\//.test(path))).toEqual([]);
+  });
+
   /** The files that a command line loads, as V8 counted them. */
   async function loadedBy(argv: readonly string[]): Promise<readonly string[]> {
-    const folder = await mkdtemp(join(tmpdir(), "opscore-loaded-"));
-    try {
-      const env = { ...plainEnvironment(), NODE_V8_COVERAGE: folder };
+    return loaded(async (env) => {
       const { code } = await runToEnd(process.execPath, [MAIN, ...argv], { env });
       expect(code).toBe(0);
+    });
+  }
+
+  /** The files that a server loads from its start to its stop. */
+  async function loadedWhile(argv: readonly string[]): Promise<readonly string[]> {
+    return loaded(async (env) => {
+      const child = spawnMain(argv, env);
+      await once(child.stdout ?? child, "data");
+      child.kill("SIGTERM");
+      expect(await once(child, "close")).toEqual([0, null]);
+    });
+  }
+
+  async function loaded(runIn: (env: NodeJS.ProcessEnv) => Promise<void>): Promise<readonly string[]> {
+    const folder = await mkdtemp(join(tmpdir(), "opscore-loaded-"));
+    try {
+      await runIn({ ...plainEnvironment(), NODE_V8_COVERAGE: folder });
       const [report = ""] = await readdir(folder);
       const { result } = JSON.parse(await readFile(join(folder, report), "utf8")) as { result: { url: string }[] };
       return result.map(({ url }) => url);
@@ -142,9 +214,9 @@ describe("what is loaded", () => {
   }
 });
 
-function spawnMain(argv: readonly string[]): ChildProcess {
+function spawnMain(argv: readonly string[], env = plainEnvironment()): ChildProcess {
   const child = spawn(process.execPath, [MAIN, ...argv], {
-    env: plainEnvironment(),
+    env,
     stdio: ["ignore", "pipe", "pipe"],
   });
   onTestFinished(() => void child.kill("SIGKILL"));

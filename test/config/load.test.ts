@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError, loadConfig, SETTINGS } from "../../src/config/index.js";
 import { settingEntries } from "../../src/config/load.js";
+import { REDIS_STORAGE_DEFAULTS } from "../../src/storage/redis/index.js";
 
 function problemsOf(run: () => unknown): Record<string, string> {
   try {
@@ -41,6 +42,15 @@ describe("loadConfig", () => {
     ["LOG_LEVEL", "Debug", "logLevel", "debug"],
     ["OPSCORE_API_KEY", "k3y", "apiKey", "k3y"],
     ["OPSCORE_API_KEY", "", "apiKey", undefined],
+    ["OPSCORE_STORAGE_TYPE", "Redis", "storageType", "redis"],
+    ["REDIS_URL", "rediss://:pw@redis.internal:6380/2", "redisUrl", "rediss://:pw@redis.internal:6380/2"],
+    ["REDIS_HOST", "redis", "redisHost", "redis"],
+    ["REDIS_PORT", "6380", "redisPort", 6380],
+    ["REDIS_USERNAME", "ops", "redisUsername", "ops"],
+    ["REDIS_PASSWORD", "a b%c/", "redisPassword", "a b%c/"],
+    ["OPSCORE_REDIS_PREFIX", "staging", "redisPrefix", "staging"],
+    ["OPSCORE_REDIS_PARTITIONS", "32", "redisPartitions", 32],
+    ["OPSCORE_REDIS_COMMAND_TIMEOUT", "2s", "redisCommandTimeoutMs", 2000],
   ])("reads %s=%s", (variable, text, key, value) => {
     expect(loadConfig({ env: { [variable]: text } })).toHaveProperty(key, value);
   });
@@ -60,6 +70,11 @@ describe("loadConfig", () => {
     ["LOG_LEVEL", "loud"],
     ["OPSCORE_LOG_FORMAT", "xml"],
     ["OPSCORE_STORAGE_TYPE", "etcd"],
+    ["REDIS_HOST", "a b"],
+    ["REDIS_PORT", "0"],
+    ["OPSCORE_REDIS_PREFIX", "{tag}"],
+    ["OPSCORE_REDIS_PARTITIONS", "-1"],
+    ["OPSCORE_REDIS_COMMAND_TIMEOUT", "1ms"],
   ])("refuses %s=%s, naming it and what is expected", (variable, text) => {
     const setting = settingEntries().find(([, { env }]) => env === variable)?.[1];
     expect(problemsOf(() => loadConfig({ env: { [variable]: text } }))).toEqual({
@@ -91,6 +106,12 @@ describe("loadConfig", () => {
     expect(() => loadConfig({ env: { OPSCORE_API_KEY: "my secret" } })).not.toThrow(/my secret/);
   });
 
+  it("does not repeat a Redis URL or password, which may be secrets", () => {
+    const env = { REDIS_URL: "my secret", REDIS_PASSWORD: "secret\nsecret" };
+    expect(Object.keys(problemsOf(() => loadConfig({ env })))).toEqual(Object.keys(env));
+    expect(() => loadConfig({ env })).not.toThrow(/secret/);
+  });
+
   it("lets flags win over the environment", () => {
     const config = loadConfig({
       env: { OPSCORE_PORT: "1", OPSCORE_DRAIN_TIMEOUT: "1s" },
@@ -118,15 +139,22 @@ describe("what may not be at once", () => {
   it.each(["127.0.0.1", "127.1.2.3", "::1", "localhost"])("%s needs no key", (host) => {
     expect(loadConfig({ env: { OPSCORE_HOST: host } }).host).toBe(host);
   });
-
-  it("refuses a storage that is not there", () => {
-    expect(problemsOf(() => loadConfig({ env: { OPSCORE_STORAGE_TYPE: "redis" } }))).toHaveProperty(
-      "OPSCORE_STORAGE_TYPE",
-    );
-  });
 });
 
 describe("the table of settings", () => {
+  it("has the defaults of the Redis storage", () => {
+    const config = loadConfig();
+    expect(REDIS_STORAGE_DEFAULTS).toMatchObject({
+      prefix: config.redisPrefix,
+      commandTimeoutMs: config.redisCommandTimeoutMs,
+      connectTimeoutMs: config.redisConnectTimeoutMs,
+      logCapacity: config.logMaxEntries,
+      historyLimit: config.historyMaxEntries,
+      historyAgeMs: config.historyMaxAgeMs,
+      maxHeldReports: config.maxHeldReports,
+    });
+  });
+
   it("has each name once", () => {
     const names = Object.values(SETTINGS).flatMap(({ env, flag }) => [env, `--${flag}`]);
     expect(new Set(names).size).toBe(names.length);

@@ -25,6 +25,7 @@ function setUp() {
     onExpired: ({ suspected, lost }) => told.push(`expired ${suspected} ${lost}`),
     onBrake: (braked) => told.push(`brake ${braked}`),
     onFailure: (thrown) => told.push(`failure ${String(thrown)}`),
+    onRecovery: () => told.push("recovery"),
   });
   return { clock, commands, answers, told, sweeper };
 }
@@ -42,14 +43,14 @@ describe("LeaseSweeper", () => {
   it("counts time in which the storage was away as a stall", async () => {
     const { clock, commands, answers, told, sweeper } = setUp();
     sweeper.start();
-    answers.push(new Error("away"), new Error("away"));
+    answers.push(new Error("away"), new Error("still away"));
     for (let i = 0; i < 3; i += 1) {
       clock.advance(1000);
       await sweeper.sweep();
     }
     sweeper.stop();
     expect(commands.map(({ stalledMs }) => stalledMs)).toEqual([900, 1900, 2900]);
-    expect(told).toEqual(["failure Error: away", "failure Error: away"]);
+    expect(told).toEqual(["failure Error: away", "recovery"]);
   });
 
   it("does not take a jump of the wall clock for a stall", async () => {

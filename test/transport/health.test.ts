@@ -67,7 +67,7 @@ describe("readiness", () => {
     away(true);
     const response = await fetch(`${url}/readyz`);
     expect(response.status).toBe(503);
-    expect(await response.json()).toEqual({ status: "not ready" });
+    expect(await response.json()).toEqual({ status: "not ready", trouble: "the storage takes no commands" });
     expect((await stream.next()).value).toEqual({ status: "NOT_SERVING" });
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
     away(false);

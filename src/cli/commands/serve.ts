@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import { isLoopback, SETTINGS, type Config } from "../../config/index.js";
+import { ConfigError, isLoopback, SETTINGS, type Config } from "../../config/index.js";
 import type { OpsCoreServer } from "../../server.js";
 import { describe, type Host } from "../command.js";
 import type { Context } from "../context.js";
-import { CommandFailure } from "../failure.js";
+import { CommandFailure, usageFailure } from "../failure.js";
 import { addSettingOptions, readConfig } from "../settings.js";
 
 /** `opscore serve` */
@@ -15,6 +15,7 @@ export function define(command: Command, { context, finish }: Host): void {
     examples: [
       ["opscore serve", "on http://127.0.0.1:8080, for this machine"],
       ["OPSCORE_API_KEY=... opscore serve --host 0.0.0.0 --log-format json", "for others, who need the key"],
+      ["REDIS_URL=redis://10.0.0.5:6379 opscore serve --storage-type redis", "one of several on the same Redis"],
     ],
   });
   addSettingOptions(command);
@@ -26,15 +27,13 @@ export function define(command: Command, { context, finish }: Host): void {
 
 /** Serves until somebody asks for the end. */
 async function serve(config: Config, { out, err, signal }: Context): Promise<void> {
-  // Loaded only now, so that help comes at once.
-  const { build } = await import("../../server.js");
-  const server = await build(config);
+  const server = await start(config);
   try {
     const { url } = await listen(server, config);
     out.line(`listening on ${url}`);
     if (out.forPeople && err.forPeople) {
       err.fields([
-        ["  storage", [{ text: "in memory: what it knows is gone when it stops" }]],
+        ["  storage", [{ text: storage(config) }]],
         ["  access", [{ text: access(config) }]],
         ["  try", [{ text: "opscore state watch", look: "cyan" }]],
         ["  stop", [{ text: "Ctrl-C" }]],
@@ -44,6 +43,39 @@ async function serve(config: Config, { out, err, signal }: Context): Promise<voi
   } finally {
     await server.close();
   }
+}
+
+async function start(config: Config): Promise<OpsCoreServer> {
+  // Loaded only now, so that help comes at once.
+  const { build, StorageStartError } = await import("../../server.js");
+  try {
+    return await build(config);
+  } catch (error) {
+    if (error instanceof ConfigError) throw usageFailure(error.problems);
+    if (!(error instanceof StorageStartError)) throw error;
+    throw new CommandFailure("FAILURE", error.message, { hints: storageHints(error.message) });
+  }
+}
+
+/** What to do about a storage that did not open. */
+function storageHints(message: string): readonly string[] {
+  const { redisUrl, redisHost, redisPort, redisUsername, redisPassword, storageType } = SETTINGS;
+  if (/\b(NOAUTH|WRONGPASS|NOPERM)\b/.test(message)) {
+    return [
+      `${redisUsername.env} and ${redisPassword.env} name the user and the password, or ${redisUrl.env} holds them.`,
+    ];
+  }
+  if (!message.startsWith("Redis at ")) return [];
+  return [
+    `${redisUrl.env}, or ${redisHost.env} and ${redisPort.env}, say where Redis is.`,
+    `Without Redis: --${storageType.flag} memory`,
+  ];
+}
+
+function storage({ storageType }: Config): string {
+  return storageType === "memory"
+    ? "in memory: what it knows is gone when it stops"
+    : "in Redis: shared with every server that uses it";
 }
 
 function access({ apiKey, host }: Config): string {

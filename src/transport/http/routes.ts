@@ -24,7 +24,8 @@ export function httpRoutes(readiness: Readiness): readonly HttpRoute[] {
       answer: async () => {
         const ready = await readiness.check();
         const status = ready ? "ready" : readiness.stopping ? "stopping" : "not ready";
-        return { status: ready ? 200 : 503, body: { status } };
+        const { trouble } = readiness;
+        return { status: ready ? 200 : 503, body: { status, ...(trouble !== undefined && { trouble }) } };
       },
     },
   ];

@@ -8,12 +8,15 @@ const PROBE_TIMEOUT_MS = 1_000;
 export interface ReadinessOptions {
   readonly intervalMs?: number;
   readonly timeoutMs?: number;
+  /** What is wrong while commands cannot be served, for everybody to read. Undefined: it is not known. */
+  readonly explain?: () => string | undefined;
 }
 
 /** Whether this server should get work: its storage answers, and it is not stopping. One answer for every protocol. */
 export class Readiness {
   private readonly listeners = new Set<() => void>();
   private readonly timeoutMs: number;
+  private readonly explain: () => string | undefined;
   private readonly timer: NodeJS.Timeout;
   private ready = true;
   private isStopping = false;
@@ -21,9 +24,10 @@ export class Readiness {
   /** @param probe whether commands can be served now; a rejection counts as no */
   constructor(
     private readonly probe: () => Awaitable<boolean>,
-    { intervalMs = PROBE_INTERVAL_MS, timeoutMs = PROBE_TIMEOUT_MS }: ReadinessOptions = {},
+    { intervalMs = PROBE_INTERVAL_MS, timeoutMs = PROBE_TIMEOUT_MS, explain = () => undefined }: ReadinessOptions = {},
   ) {
     this.timeoutMs = timeoutMs;
+    this.explain = explain;
     this.timer = setInterval(() => {
       if (this.listeners.size > 0) void this.check();
     }, intervalMs).unref();
@@ -36,6 +40,12 @@ export class Readiness {
 
   get stopping(): boolean {
     return this.isStopping;
+  }
+
+  /** What is wrong, as of the last check; undefined while it is ready. */
+  get trouble(): string | undefined {
+    if (this.isStopping) return "the server is stopping";
+    return this.ready ? undefined : (this.explain() ?? "the storage takes no commands");
   }
 
   /** Checks now. */

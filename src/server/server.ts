@@ -1,0 +1,148 @@
+/**
+ * A server: its parts, and the order in which they start and stop.
+ */
+import type { Logger } from "pino";
+import type { Config } from "../config/index.js";
+import { CallLog, createAuthenticator, Gate, OpenCallLimit } from "../interceptors/index.js";
+import type { Clock } from "../lib/clock.js";
+import { createServices, DEFAULT_LIMITS, type Services } from "../services/index.js";
+import { LeaseSweeper } from "../services/lease-sweeper.js";
+import type { Storage } from "../storage/storage.js";
+import { Readiness } from "../transport/standard/readiness.js";
+import { Transport, type ServerAddress } from "../transport/transport.js";
+import { DEFAULT_WINDOW_SIZE, WatchHub } from "../watch/hub.js";
+import { createRoutes } from "./routes.js";
+import type { StorageStatus } from "./storage-status.js";
+
+/** After the drain time-out, what is cut off still gets this long to be told so, in milliseconds. */
+const LAST_WORDS_MS = 200;
+
+/** A server that was put together. */
+export interface OpsCoreServer {
+  /**
+   * Opens the port. May be called once.
+   *
+   * @returns where the server can be reached
+   * @throws the system's error when the port cannot be opened: EADDRINUSE, EACCES, ENOTFOUND
+   */
+  listen(): Promise<ServerAddress>;
+  /**
+   * Stops: health checks say no, no new call is taken, watches end with UNAVAILABLE after their last resume token, calls in
+   * flight finish, for at most the configured drain time-out. May be called again; all calls answer together.
+   */
+  close(): Promise<void>;
+  /** Where the server can be reached; undefined while it does not listen. */
+  readonly address: ServerAddress | undefined;
+  readonly storage: Storage;
+}
+
+/** What a server is made of. */
+export interface ServerParts {
+  readonly config: Config;
+  readonly storage: Storage;
+  /** What is known of the storage's condition besides; undefined: nothing. */
+  readonly status: StorageStatus | undefined;
+  /** Whether the storage is closed with the server. */
+  readonly ownsStorage: boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export class Server implements OpsCoreServer {
+  address: ServerAddress | undefined;
+  readonly storage: Storage;
+  private readonly config: Config;
+  private readonly ownsStorage: boolean;
+  private readonly logger: Logger;
+  private readonly hub: WatchHub;
+  private readonly services: Services;
+  private readonly sweeper: LeaseSweeper;
+  private readonly gate: Gate;
+  private readonly readiness: Readiness;
+  private readonly transport: Transport;
+  private closing: Promise<void> | undefined;
+
+  constructor({ config, storage, status, ownsStorage, clock, logger }: ServerParts) {
+    this.config = config;
+    this.storage = storage;
+    this.ownsStorage = ownsStorage;
+    this.logger = logger;
+    const log = new CallLog(logger);
+    // What the log may forget, the hub need not remember.
+    this.hub = new WatchHub(storage, { windowSize: Math.min(DEFAULT_WINDOW_SIZE, config.logMaxEntries) });
+    this.services = createServices({
+      storage,
+      hub: this.hub,
+      clock,
+      limits: { ...DEFAULT_LIMITS, dataBytes: config.maxDataBytes },
+      onDefect: (errorId, thrown) => log.defect(errorId, thrown),
+    });
+    this.sweeper = new LeaseSweeper(storage, {
+      clock,
+      intervalMs: config.leaseSweepIntervalMs,
+      onExpired: ({ suspected, lost }) => logger.info({ suspected, lost }, "leases ran out"),
+      onBrake: (braked) => logBrake(logger, braked),
+      onFailure: (thrown) => logger.error({ err: thrown }, "leases cannot be swept"),
+      onRecovery: () => logger.info("leases are swept again"),
+    });
+    this.readiness = new Readiness(() => storage.ready(), { explain: () => status?.trouble });
+    if (status !== undefined) status.onChange = () => void this.readiness.check();
+    this.gate = new Gate({
+      authenticate: createAuthenticator(config.apiKey),
+      openCalls: new OpenCallLimit(config.maxStreams),
+      log,
+    });
+    const routes = createRoutes(this.services, this.readiness);
+    this.transport = new Transport({ config, routes, gate: this.gate, readiness: this.readiness, logger });
+  }
+
+  async start(): Promise<void> {
+    await this.hub.start();
+    this.sweeper.start();
+  }
+
+  async listen(): Promise<ServerAddress> {
+    const address = await this.transport.listen(this.config.host, this.config.port);
+    this.address = address;
+    this.logger.info({ ...address, storage: this.config.storageType }, "listening");
+    return address;
+  }
+
+  close(): Promise<void> {
+    return (this.closing ??= this.stop());
+  }
+
+  private async stop(): Promise<void> {
+    this.logger.info("stopping");
+    this.readiness.stop();
+    this.gate.stop();
+    const drained = this.transport.drain();
+    this.sweeper.stop();
+    this.services.stopReports();
+    await this.hub.stop();
+    if (!(await within(drained, this.config.drainTimeoutMs))) {
+      this.logger.warn({ drainTimeoutMs: this.config.drainTimeoutMs }, "calls were cut off");
+      // Closing the storage fails reports that are still held, so that their callers hear why.
+      if (this.ownsStorage) await this.storage.close();
+      await within(drained, LAST_WORDS_MS);
+    }
+    this.transport.destroy();
+    if (this.ownsStorage) await this.storage.close();
+    this.address = undefined;
+    this.logger.info("stopped");
+  }
+}
+
+function logBrake(logger: Logger, braked: number): void {
+  if (braked > 0) logger.error({ braked }, "too many leases ran out at once: those agents stay SUSPECT");
+  else logger.info("the mass-expiry brake was released");
+}
+
+/** Whether `done` came within `ms` milliseconds. */
+async function within(done: Promise<void>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), ms)));
+  const result = await Promise.race([done.then(() => true), late]);
+  clearTimeout(timer);
+  return result;
+}
