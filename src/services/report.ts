@@ -38,11 +38,14 @@ export function readReport(request: SetStateRequest, { namespace, actor }: Calle
     incarnation: count(bad, "incarnation", request.incarnation),
     sequence: count(bad, "sequence", request.sequence),
     reportTime: timestamp(bad, "report_time", request.reportTime),
+    discardIfOlder: request.discardIfOlder,
     expectedStates: states(bad, "expected_states", request.expectedStates),
     expectedRevision: count(bad, "expected_revision", request.expectedRevision),
     holdMs: duration(bad, "wait_for_registration", wait, 0, limits.maxHoldMs) ?? limits.defaultHoldMs,
     requestId: requestId(bad, "request_id", request.requestId),
   };
+  if (command.discardIfOlder && command.reportTime === undefined)
+    bad.add("report_time", "must be set with discard_if_older");
   bad.throwIfAny();
   return command;
 }

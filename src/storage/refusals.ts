@@ -37,6 +37,11 @@ export function tooManyHeld(limit: number, what: string): OpsCoreError {
   return new OpsCoreError("TOO_MANY", `${limit} ${what}`, { limit: String(limit) }, { retryAfterMs: RETRY_AFTER_MS });
 }
 
+export function tooManyClaims(limit: number): OpsCoreError {
+  const message = `${limit} claims are remembered`;
+  return new OpsCoreError("TOO_MANY", message, { limit: String(limit) }, { retryAfterMs: RETRY_AFTER_MS });
+}
+
 export function sessionExists(sessionId: string): OpsCoreError {
   const metadata = { session_id: sessionId };
   return new OpsCoreError("SESSION_ALREADY_EXISTS", `session ${sessionId} exists already`, metadata);

@@ -25,6 +25,9 @@ import type {
 /** For how long the answer to a `requestId` is remembered. */
 export const REQUEST_MEMORY_MS = 10 * 60_000;
 
+/** For how long it is remembered that a key was claimed. */
+export const CLAIM_MEMORY_MS = 15 * 60_000;
+
 /**
  * The mass-expiry brake: at least so many agents, and more than this share of all leases that still run, would be lost in one
  * sweep. Agents that are LOST or FINISHED or have no lease do not count: their leases do not run.
@@ -93,6 +96,11 @@ export interface SetState extends AgentKey, ReportContent, Repeatable, Attribute
   /** 0: not checked. */
   readonly sequence: number;
   readonly reportTime: number | undefined;
+  /**
+   * Change nothing when this incarnation has made a report with a later `reportTime`, also one that changed nothing. A time that was
+   * in the future counts as the moment at which its report was applied. Only with a `reportTime`.
+   */
+  readonly discardIfOlder: boolean;
   /** Empty: any. */
   readonly expectedStates: readonly State[];
   /** 0: any. */
@@ -262,6 +270,9 @@ export interface Storage extends ChangeLog {
   /**
    * Applies a report; while the agent is not registered, holds it up to `holdMs` and answers when it was applied.
    *
+   * A report that is discarded for its age is judged by its incarnation, its sequence and its preconditions all the same, and
+   * renews no lease.
+   *
    * @throws AGENT_NOT_FOUND, STALE_INCARNATION, UNKNOWN_INCARNATION, STALE_SEQUENCE, STATE_MISMATCH, ILLEGAL_TRANSITION, in this
    * order of checks; TOO_MANY when too many reports are held
    */
@@ -279,6 +290,14 @@ export interface Storage extends ChangeLog {
   updateSession(command: UpdateSession): Awaitable<SessionRecord>;
   getSession(key: SessionKey): Awaitable<SessionRecord | undefined>;
   listSessions(query: ListSessions): Awaitable<Page<SessionRecord>>;
+  /**
+   * Claims a key, so that what it stands for is done once, on whichever replica: the first caller gets true, the others false, for
+   * {@link CLAIM_MEMORY_MS}.
+   *
+   * @param key 1 to 256 characters of `[A-Za-z0-9._:-]`; not part of any namespace
+   * @throws TOO_MANY when no more claims can be remembered
+   */
+  claim(key: string): Awaitable<boolean>;
   /** Whether commands can be served now. */
   ready(): Awaitable<boolean>;
   /** Ends tails, fails held reports with SERVER_STOPPING, frees everything. May be called again. */

@@ -29,6 +29,8 @@ const reportFields = {
   fence,
   sequence: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 12 })),
   expectedStates: fc.oneof(fc.constant([]), fc.uniqueArray(state, { maxLength: 3 })),
+  reportTime: fc.integer({ min: 1, max: 5 }),
+  discardIfOlder: fc.boolean(),
   hold: fc.boolean(),
 };
 
@@ -183,10 +185,11 @@ class Run {
   }
 
   private async report(report: ModelReport, hold: boolean): Promise<void> {
-    const { id, state, message, incarnation, sequence } = report;
+    const { id, state, message, incarnation, sequence, reportTime, discardIfOlder } = report;
     const expectedStates = report.expectedStates.map((word) => State[word]);
-    const fields = { message, incarnation, sequence, expectedStates, holdMs: hold ? 60_000 : 0 };
-    const outcome = attempt(() => this.storage.setState(aReport(id, State[state], fields)));
+    const fields = { message, incarnation, sequence, expectedStates, reportTime, discardIfOlder };
+    const holdMs = hold ? 60_000 : 0;
+    const outcome = attempt(() => this.storage.setState(aReport(id, State[state], { ...fields, holdMs })));
     const expected = hold
       ? this.model.reportOrHold(report, (settled) => this.settled.push({ outcome, expected: settled }))
       : this.model.report(report);

@@ -9,9 +9,11 @@
  */
 import { describe } from "vitest";
 import { brakeContract } from "./storage/brake.js";
+import { claimsContract } from "./storage/claims.js";
 import type { StorageFactory } from "./storage/harness.js";
 import { heldReportsContract } from "./storage/held-reports.js";
 import { historyContract } from "./storage/history.js";
+import { lateReportsContract } from "./storage/late-reports.js";
 import { leasesContract } from "./storage/leases.js";
 import { listsContract } from "./storage/lists.js";
 import { logContract } from "./storage/log.js";
@@ -31,6 +33,7 @@ const AREAS: readonly ((factory: StorageFactory) => void)[] = [
   registrationContract,
   updatesContract,
   reportsContract,
+  lateReportsContract,
   preconditionsContract,
   repeatsContract,
   heldReportsContract,
@@ -42,6 +45,7 @@ const AREAS: readonly ((factory: StorageFactory) => void)[] = [
   logContract,
   snapshotsContract,
   racesContract,
+  claimsContract,
   namespacesContract,
 ];
 

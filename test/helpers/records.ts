@@ -55,6 +55,7 @@ export function aReport(agentId: string, state: State, report: Partial<SetState>
     incarnation: 0,
     sequence: 0,
     reportTime: undefined,
+    discardIfOlder: false,
     expectedStates: [],
     expectedRevision: 0,
     holdMs: 0,

@@ -41,6 +41,7 @@ const REPORT = {
   incarnation: 0,
   sequence: 0,
   reportTime: undefined,
+  discardIfOlder: false,
   expectedStates: [],
   expectedRevision: 0,
   holdMs: 0,

@@ -136,6 +136,7 @@ export class Agents {
     entry.record = record;
     entry.state = state;
     entry.sequence = 0;
+    entry.reportedTime = -Infinity;
     return entry;
   }
 

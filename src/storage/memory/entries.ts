@@ -12,6 +12,8 @@ export class AgentEntry implements Ordered, Scheduled {
   leaseDeadline = NEVER;
   /** The highest sequence of this incarnation, also when the report that brought it changed nothing. */
   sequence = 0;
+  /** The newest report time of this incarnation, also when the report that brought it changed nothing; never in the future. */
+  reportedTime = -Infinity;
   wheelTick = UNSCHEDULED;
   wheelIndex = 0;
 

@@ -3,6 +3,7 @@ import type { Awaitable } from "../../lib/awaitable.js";
 import type { Agent, SessionRecord, StateRecord } from "../records.js";
 import type * as contract from "../storage.js";
 import { Agents } from "./agents.js";
+import { Claims } from "./claims.js";
 import { ChangeRing } from "./change-ring.js";
 import { Commits } from "./commits.js";
 import { Namespaces } from "./entries.js";
@@ -35,12 +36,14 @@ export class MemoryStorage implements contract.Storage {
   private readonly agents: Agents;
   private readonly sessions: Sessions;
   private readonly answers: RequestAnswers;
+  private readonly claims: Claims;
   private closed = false;
 
   constructor(settings: MemoryStorageSettings) {
     const { clock, historyAgeMs } = settings;
     const { namespaces } = this;
     this.answers = new RequestAnswers(settings);
+    this.claims = new Claims(clock, settings.maxClaims);
     this.log = new ChangeRing(settings.logCapacity, settings.logBytes);
     this.history = new HistoryRetention(settings.historyLimit, historyAgeMs);
     this.commits = new Commits(clock, this.log, this.history);
@@ -137,6 +140,11 @@ export class MemoryStorage implements contract.Storage {
     return this.sessions.list(query);
   }
 
+  claim(key: string): boolean {
+    this.checkOpen();
+    return this.claims.claim(key);
+  }
+
   head(): contract.Position {
     this.checkOpen();
     return this.log.head;
@@ -180,6 +188,7 @@ export class MemoryStorage implements contract.Storage {
     this.tombstones.forget(now);
     this.sessions.forget(now);
     this.answers.forget();
+    this.claims.forget();
   }
 
   private checkOpen(): void {

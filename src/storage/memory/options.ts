@@ -26,6 +26,8 @@ export interface MemoryStorageOptions {
   readonly maxRememberedRequests?: number;
   /** About how many bytes of records those answers keep alive, for each command. Default 64 MiB. */
   readonly maxRememberedBytes?: number;
+  /** How many claims are remembered; further ones fail. Default 100,000. */
+  readonly maxClaims?: number;
 }
 
 export type MemoryStorageSettings = Required<MemoryStorageOptions>;
@@ -45,4 +47,5 @@ export const MEMORY_STORAGE_DEFAULTS: MemoryStorageSettings = {
   maxEndedSessions: 100_000,
   maxRememberedRequests: 100_000,
   maxRememberedBytes: 64 * MIB,
+  maxClaims: 100_000,
 };

@@ -60,11 +60,13 @@ export class Reports {
     if (report.sequence !== 0 && report.sequence <= entry.sequence)
       throw staleSequence(report.agentId, report.sequence, entry.sequence);
     if (!isExpected(current, report)) throw agentMismatch(report.agentId, current.state, current.revision);
+    if (report.discardIfOlder && isOlder(entry, report)) return { state: current, changed: false };
     const unchanged = isSameContent(current, report);
     if (!unchanged && !isLegalTransition(current.state, report.state))
       throw illegalTransition(report.agentId, current.state, report.state);
 
     if (report.sequence !== 0) entry.sequence = report.sequence;
+    if (report.reportTime !== undefined) this.noteReportTime(entry, report.reportTime);
     if (unchanged) {
       this.leases.renew(entry);
       return { state: entry.state, changed: false };
@@ -76,6 +78,16 @@ export class Reports {
     this.commits.state(entry, state);
     return { state, changed: true };
   }
+
+  /** A reporter whose clock is fast must not silence those who report after it. */
+  private noteReportTime(entry: AgentEntry, reportTime: number): void {
+    if (reportTime <= entry.reportedTime) return;
+    entry.reportedTime = Math.min(reportTime, this.commits.commitTime);
+  }
+}
+
+function isOlder(entry: AgentEntry, { reportTime }: SetState): boolean {
+  return reportTime !== undefined && reportTime < entry.reportedTime;
 }
 
 function isExpected(current: StateRecord, report: SetState): boolean {

@@ -31,6 +31,7 @@ export function encodeReport(report: SetState): readonly string[] {
     JSON.stringify(report.actor),
     String(stateSize(report.agentId, report, report.actor)),
     report.requestId,
+    report.discardIfOlder ? "1" : "0",
   ];
 }
 

@@ -35,6 +35,8 @@ export const KEY_NAMES = {
   /** Remembered answers to requests, and all of them by age. */
   request: "request:",
   requests: "requests",
+  /** String for each key that was claimed: when that is forgotten. */
+  claim: "claim:",
   /** String for each session; sorted sets of session ids by the order of their start. */
   session: "session:",
   sessions: "sessions:",

@@ -16,6 +16,9 @@ import { Sessions } from "./sessions.js";
 import { Snapshots } from "./snapshots.js";
 import { Turn } from "./turn.js";
 
+/** Spreads claims over the partitions. */
+const CLAIMS = "claims";
+
 /**
  * The storage contract on Redis, for any number of replicas. Every command is one script on one partition; everything that
  * replicas tell each other goes through the log.
@@ -130,6 +133,12 @@ export class RedisStorage implements contract.Storage {
   async listSessions(query: contract.ListSessions): Promise<contract.Page<SessionRecord>> {
     this.commands.checkOpen();
     return this.lists.sessions(query);
+  }
+
+  async claim(key: string): Promise<boolean> {
+    this.commands.checkOpen();
+    const partition = this.commands.keys.partitionOf(CLAIMS, key);
+    return (await this.commands.text("claim", partition, [key])) === "1";
   }
 
   async head(): Promise<contract.Position> {

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { LEASE_ACTOR, SessionStatus, State } from "../records.js";
 import { isEnded, isTerminal, SESSION_TRANSITIONS, STATE_TRANSITIONS } from "../state-machine.js";
-import { REQUEST_MEMORY_MS } from "../storage.js";
+import { CLAIM_MEMORY_MS, REQUEST_MEMORY_MS } from "../storage.js";
 import { KEY_NAMES } from "./keys.js";
 import type { RedisStorageSettings } from "./options.js";
 
@@ -24,6 +24,7 @@ export const SCRIPT_NAMES = [
   "list-page",
   "read-heads",
   "read-history",
+  "claim",
 ] as const;
 export type ScriptName = (typeof SCRIPT_NAMES)[number];
 
@@ -80,6 +81,7 @@ function makeHeader(limits: ScriptLimits, partitions: number): string {
     ended_limit: share(limits.maxEndedSessions),
     request_limit: share(limits.maxRememberedRequests),
     request_memory_ms: REQUEST_MEMORY_MS,
+    claim_memory_ms: CLAIM_MEMORY_MS,
     lease_actor: JSON.stringify(LEASE_ACTOR),
   };
   const states = Object.values(State);

@@ -34,6 +34,9 @@ export interface ModelReport {
   readonly incarnation: number;
   readonly sequence: number;
   readonly expectedStates: readonly StateWord[];
+  /** Long before the model's time began. */
+  readonly reportTime: number;
+  readonly discardIfOlder: boolean;
 }
 
 interface ModelAgent {
@@ -41,6 +44,7 @@ interface ModelAgent {
   state: StateWord;
   message: string;
   sequence: number;
+  reportTimes: number[];
   liveness: "ALIVE" | "SUSPECT" | "LOST";
   version: string;
   leaseMs: number;
@@ -74,8 +78,8 @@ export class StorageModel {
     }
     const incarnation = this.incarnationOf(id) + 1;
     this.incarnations.set(id, incarnation);
-    const fresh = { incarnation, state, message: "", sequence: 0, liveness: "ALIVE" as const, version, leaseMs };
-    this.agents.set(id, { ...fresh, renewedAt: this.now });
+    const fresh = { incarnation, state, message: "", sequence: 0, reportTimes: [], version, leaseMs };
+    this.agents.set(id, { ...fresh, liveness: "ALIVE", renewedAt: this.now });
     this.events.push(`REGISTERED ${id}: ${agent === undefined ? "" : `${agent.state}>`}${state}`);
     const waiting = this.held.filter(({ report }) => report.id === id);
     this.held = this.held.filter(({ report }) => report.id !== id);
@@ -113,9 +117,11 @@ export class StorageModel {
     if (agent === undefined) return "AGENT_NOT_FOUND";
     if (sequence !== 0 && sequence <= agent.sequence) return "STALE_SEQUENCE";
     if (expectedStates.length > 0 && !expectedStates.includes(agent.state)) return "STATE_MISMATCH";
+    if (report.discardIfOlder && agent.reportTimes.some((time) => time > report.reportTime)) return "UNCHANGED";
     const changes = state !== agent.state || message !== agent.message;
     if (changes && !LEGAL_STATES[agent.state].split(" ").includes(state)) return "ILLEGAL_TRANSITION";
     if (sequence !== 0) agent.sequence = sequence;
+    agent.reportTimes.push(report.reportTime);
     if (!changes) {
       this.renewLease(id, agent);
       return "UNCHANGED";

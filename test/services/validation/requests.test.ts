@@ -208,6 +208,7 @@ const methods: Readonly<Record<string, Method>> = {
         { nanos: -1 },
         { nanos: 1_000_000_000 },
       ].map((reportTime) => [{ reportTime }, "report_time"] as const),
+      discard_if_older: [[{ discardIfOlder: true }, "report_time"]],
       expected_states: [
         [{ expectedStates: [0] }, "expected_states[0]"],
         [{ expectedStates: [1, 99] }, "expected_states[1]"],
@@ -369,7 +370,7 @@ describe.each(Object.entries(methods))("%s", (_name, { schema, call, base, harml
     const all = Object.values(bad).map((values) => values[0] ?? [{}]);
     const request = all.reduce((merged, [value]) => ({ ...merged, ...value }), base);
     const named = await refusedFields(() => call(request));
-    expect(named.sort()).toEqual(all.flatMap(([, ...paths]) => paths).sort());
+    expect(named.sort()).toEqual([...new Set(all.flatMap(([, ...paths]) => paths))].sort());
   });
 });
 

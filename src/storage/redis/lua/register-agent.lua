@@ -42,7 +42,7 @@ local function newIncarnation(registered)
   local state = makeState(revision, time, REGISTERED, ALIVE, incarnation, 0, "null", size, content, actor)
   agent.record = makeRecord(revision, incarnation, time, time, { profile[1], profile[2], profile[3], profile[4] })
   agent.capabilities, agent.labels, agent.ttl = profile[P.capabilities], profile[P.labels], tonumber(profile[P.ttl])
-  agent.sequence = 0
+  agent.sequence, agent.reported = 0, nil
   agent.due = freshDue(agent, state.state)
   commitState(agent, state, previous, before and (before.capabilities .. "," .. before.labels), true)
   placeLease(agent)

@@ -70,18 +70,24 @@ local function makeRecord(revision, incarnation, registerTime, updateTime, parts
   }
 end
 
+-- The newest report time of an incarnation, which has not always one.
+local function reportedText(agent)
+  return agent.reported and string.format("%.17g", agent.reported) or ""
+end
+
 -- Reads an agent; nil when it is not registered. Fails with CORRUPT and the key when what is there is not an agent.
 local function loadAgent(part, namespace, id)
   local key = entityKey(part, NAMES.agent, namespace, id)
-  local state, record, capabilities, labels, ttl, sequence, due, ordinal = unpack(
-    read("HMGET", key, "state", "record", "capabilities", "labels", "ttl", "sequence", "due", "ordinal"))
+  local state, record, capabilities, labels, ttl, sequence, reported, due, ordinal = unpack(
+    read("HMGET", key, "state", "record", "capabilities", "labels", "ttl", "sequence", "reported", "due", "ordinal"))
   if not state and redis.call("EXISTS", key) == 0 then
     return nil
   end
   local agent = {
     part = part, key = key, namespace = namespace, id = id,
     state = state and parseState(state), record = record, capabilities = capabilities, labels = labels,
-    ttl = tonumber(ttl), sequence = tonumber(sequence), due = tonumber(due), ordinal = tonumber(ordinal),
+    ttl = tonumber(ttl), sequence = tonumber(sequence), reported = tonumber(reported), due = tonumber(due),
+    ordinal = tonumber(ordinal),
   }
   if not (agent.state and record and capabilities and labels and agent.ttl and agent.sequence and agent.due
       and agent.ordinal) then
@@ -116,11 +122,12 @@ end
 -- Writes what changes often; with withProfile, everything.
 local function saveAgent(agent, withProfile)
   if withProfile then
-    redis.call("HSET", agent.key, "state", agent.state.text, "sequence", int(agent.sequence), "due", int(agent.due),
-      "record", recordText(agent), "capabilities", agent.capabilities, "labels", agent.labels, "ttl", int(agent.ttl),
+    redis.call("HSET", agent.key, "state", agent.state.text, "sequence", int(agent.sequence),
+      "reported", reportedText(agent), "due", int(agent.due), "record", recordText(agent), "capabilities", agent.capabilities, "labels", agent.labels, "ttl", int(agent.ttl),
       "ordinal", int(agent.ordinal))
   else
-    redis.call("HSET", agent.key, "state", agent.state.text, "sequence", int(agent.sequence), "due", int(agent.due))
+    redis.call("HSET", agent.key, "state", agent.state.text, "sequence", int(agent.sequence),
+      "reported", reportedText(agent), "due", int(agent.due))
   end
 end
 

@@ -8,9 +8,9 @@
 
 local R = {
   incarnation = 1, sequence = 2, reportTime = 3, expectedStates = 4, expectedRevision = 5, content = 6, actor = 7,
-  size = 8, requestId = 9, holdMs = 10, heldId = 11,
+  size = 8, requestId = 9, discardIfOlder = 10, holdMs = 11, heldId = 12,
 }
-local REPORT_PARTS = 11
+local REPORT_PARTS = 12
 local TRANSITION = 2
 local SET_STATE = "set-state"
 
@@ -46,6 +46,10 @@ local function applyReport(agent, report)
   if not isExpected(current, report) then
     return refuse("STATE_MISMATCH", current.state, int(current.revision))
   end
+  local reportTime = tonumber(report[R.reportTime])
+  if report[R.discardIfOlder] == "1" and reportTime and agent.reported and reportTime < agent.reported then
+    return "0" .. current.text
+  end
   local content = report[R.content]
   local isSame = content == contentOf(current)
   local to = tonumber(string.sub(content, 1, 1))
@@ -55,6 +59,10 @@ local function applyReport(agent, report)
 
   if sequence ~= 0 then
     agent.sequence = sequence
+  end
+  if reportTime and not (agent.reported and reportTime <= agent.reported) then
+    -- A reporter whose clock is fast must not silence those who report after it.
+    agent.reported = math.min(reportTime, math.max(agent.part.time, NOW_MS))
   end
   if isSame then
     renewLease(agent)
