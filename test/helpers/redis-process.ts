@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { RedisTarget } from "../../src/storage/redis/index.js";
 import { redisBinary } from "./redis-binary.js";
 
 const HOST = "127.0.0.1";
@@ -51,6 +52,10 @@ export class RedisProcess {
 
   get url(): string {
     return `redis://${HOST}:${this.port}`;
+  }
+
+  get target(): RedisTarget {
+    return targetAt(this.port);
   }
 
   /** Starts it again after {@link stop} or {@link kill}, with what it had on disk. */
@@ -109,6 +114,11 @@ export class RedisProcess {
     child.kill(signal);
     await exited;
   }
+}
+
+/** A Redis on this machine, whether it runs or not. */
+export function targetAt(port: number): RedisTarget {
+  return { kind: "standalone", address: { host: HOST, port } };
 }
 
 const running = new Set<RedisProcess>();

@@ -1,6 +1,7 @@
 /** A network between a storage and Redis that can be slow, hang, and break. */
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import type { RedisTarget } from "../../src/storage/redis/index.js";
 
 const HOST = "127.0.0.1";
 
@@ -25,8 +26,8 @@ export class RedisProxy {
     return proxy;
   }
 
-  get url(): string {
-    return `redis://${HOST}:${this.port}`;
+  get target(): RedisTarget {
+    return { kind: "standalone", address: { host: HOST, port: this.port } };
   }
 
   /** Breaks every connection. New ones are let through. */

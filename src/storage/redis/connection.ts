@@ -1,59 +1,54 @@
-import { Redis, type RedisOptions } from "ioredis";
-import type { RedisStorageEvent } from "./options.js";
-import type { RedisClient } from "./link.js";
-import type { RedisTarget } from "./target.js";
+import type { Redis } from "ioredis";
+import { addressOf, CONNECT_TIMEOUT_MS } from "./clients.js";
+import type { RedisConnectionStatus, RedisStorageEvent } from "./options.js";
 
-/** How long to wait between attempts to reconnect, in milliseconds. */
-const FIRST_RETRY_MS = 25;
-const LAST_RETRY_MS = 500;
-const CONNECT_TIMEOUT_MS = 2_000;
-const KEEPALIVE_MS = 10_000;
-/** How long to wait for the other side when a connection is closed: it may not be there any more. */
-const DISCONNECT_TIMEOUT_MS = 50;
+/** How long to wait when the client has given up, in milliseconds. */
+const RESTART_MS = 100;
 
-/** Nothing is queued or sent again by the client: what a command was not answered is for its caller to decide. */
-const CLIENT_OPTIONS: RedisOptions = {
-  lazyConnect: true,
-  enableOfflineQueue: false,
-  autoResendUnfulfilledCommands: false,
-  maxRetriesPerRequest: 0,
-  connectTimeout: CONNECT_TIMEOUT_MS,
-  keepAlive: KEEPALIVE_MS,
-  disconnectTimeout: DISCONNECT_TIMEOUT_MS,
-  retryStrategy: (attempt) => Math.min(FIRST_RETRY_MS * 2 ** (attempt - 1), LAST_RETRY_MS),
-  // A primary that became a replica answers so; the next connection finds the new one.
-  reconnectOnError: (error) => error.message.startsWith("READONLY"),
-};
+export interface ConnectionOptions {
+  /** What `CLIENT LIST` and the events call it. */
+  readonly name: string;
+  readonly role: RedisConnectionStatus["role"];
+  /** Called on each new connection before it counts as open. */
+  readonly onOpen?: (client: Redis) => Promise<void>;
+  /** Called each time when it was lost, or could not be made. */
+  readonly onLost?: () => void;
+  readonly onEvent: (event: RedisStorageEvent) => void;
+}
 
 /** One connection that is made again whenever it is lost, until it is closed. */
 export class Connection {
-  readonly client: RedisClient;
   private open = false;
   private closed = false;
   private failure: unknown;
+  private address: string | undefined;
   private waiting: ((isOpen: boolean) => void)[] = [];
+  private watchdog: NodeJS.Timeout | undefined;
 
-  /**
-   * @param name what `CLIENT LIST` and the events call it
-   * @param onOpen called on each new connection before it counts as open
-   */
   constructor(
-    target: RedisTarget,
-    private readonly name: string,
-    private readonly onOpen: (client: RedisClient) => Promise<void>,
-    private readonly onEvent: (event: RedisStorageEvent) => void,
+    readonly client: Redis,
+    private readonly options: ConnectionOptions,
   ) {
-    const client = new Redis(target.url, { ...CLIENT_OPTIONS, connectionName: name });
-    this.client = client;
+    client.on("connect", () => this.watch());
     client.on("ready", () => void this.opened());
     client.on("close", () => this.lost());
     // Also told by `close`; without a listener it would be printed.
     client.on("error", (error: unknown) => (this.failure = error));
-    client.connect().catch((error: unknown) => (this.failure = error));
+    client.on("end", () => this.restart());
+    this.connect();
   }
 
   get isOpen(): boolean {
     return this.open;
+  }
+
+  get name(): string {
+    return this.options.name;
+  }
+
+  get status(): RedisConnectionStatus {
+    const { name, role } = this.options;
+    return { name, role, isOpen: this.open, address: this.address };
   }
 
   /** Why it could not be made, or was lost, last. */
@@ -67,10 +62,10 @@ export class Connection {
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 
-  /** Makes a new connection: this one does not answer. */
-  renew(): void {
+  /** Makes a new connection: this one does not answer, or is to the wrong server. */
+  renew(why: unknown): void {
     if (!this.open) return;
-    this.failure = new Error("no answer in time");
+    this.failure = why;
     this.lost();
     this.client.disconnect(true);
   }
@@ -79,28 +74,59 @@ export class Connection {
     if (this.closed) return;
     this.closed = true;
     this.open = false;
+    clearTimeout(this.watchdog);
     this.client.disconnect();
     this.release();
   }
 
+  private connect(): void {
+    this.client.connect().catch((error: unknown) => (this.failure = error));
+  }
+
+  /** The client gives up when it is told to leave a server while it is looking for one. */
+  private restart(): void {
+    if (this.closed) return;
+    this.watchdog = setTimeout(() => this.connect(), RESTART_MS).unref();
+  }
+
+  /** A server that stands still takes connections all the same. Another one may serve in its place by now. */
+  private watch(): void {
+    clearTimeout(this.watchdog);
+    this.watchdog = setTimeout(() => {
+      this.failure = new Error("no answer in time");
+      this.client.disconnect(true);
+    }, CONNECT_TIMEOUT_MS).unref();
+  }
+
   private async opened(): Promise<void> {
+    const { name, onOpen, onEvent } = this.options;
     try {
-      await this.onOpen(this.client);
+      await onOpen?.(this.client);
     } catch (error) {
       this.failure = error;
       if (!this.closed) this.client.disconnect(true);
       return;
     }
     if (this.closed || this.client.status !== "ready") return;
+    clearTimeout(this.watchdog);
     this.open = true;
-    this.onEvent({ kind: "connected", connection: this.name });
+    const address = addressOf(this.client);
+    if (this.address !== undefined && this.address !== address) {
+      onEvent({ kind: "failover", connection: name, from: this.address, to: address });
+    }
+    this.address = address;
+    onEvent({ kind: "connected", connection: name, address });
     this.release();
   }
 
   private lost(): void {
-    if (!this.open) return;
-    this.open = false;
-    this.onEvent({ kind: "disconnected", connection: this.name, cause: this.failure });
+    clearTimeout(this.watchdog);
+    const { name, onLost, onEvent } = this.options;
+    if (this.open) {
+      this.open = false;
+      onEvent({ kind: "disconnected", connection: name, cause: this.failure });
+    }
+    if (!this.closed) onLost?.();
   }
 
   private release(): void {

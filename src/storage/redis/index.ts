@@ -7,11 +7,23 @@ export { CorruptRecordError } from "./failures.js";
 export {
   DEFAULT_PARTITIONS,
   REDIS_STORAGE_DEFAULTS,
+  type RedisConnectionStatus,
   type RedisStorageEvent,
   type RedisStorageOptions,
+  type RedisStorageStatus,
 } from "./options.js";
 export type { RedisStorage } from "./redis-storage.js";
-export type { RedisTarget } from "./target.js";
+export { parseRedisUrl, RedisUrlError, type RedisUrlExtras } from "./redis-url.js";
+export {
+  describeTarget,
+  type ClusterTarget,
+  type RedisAddress,
+  type RedisTarget,
+  type RedisTls,
+  type RedisUser,
+  type SentinelTarget,
+  type StandaloneTarget,
+} from "./target.js";
 
 /**
  * Opens a storage in Redis.

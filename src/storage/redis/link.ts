@@ -1,9 +1,9 @@
-import type { Cluster, Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import { toFailure, unavailable } from "./failures.js";
 import type { RedisTime } from "./redis-time.js";
 import type { Script, ScriptName, Scripts } from "./scripts.js";
 
-export type RedisClient = Redis | Cluster;
+export type RedisClient = Redis;
 
 export interface LinkSettings {
   readonly commandTimeoutMs: number;

@@ -95,7 +95,7 @@ export class LogReader {
         this.follows();
         for (;;) await this.step();
       } catch (failure) {
-        this.following = false;
+        this.unfollows(failure);
         if (!this.isClosed && this.connection.isOpen) await this.recover(failure);
       }
     }
@@ -105,6 +105,12 @@ export class LogReader {
     if (this.following) return;
     this.following = true;
     this.settings.onEvent({ kind: "following" });
+  }
+
+  private unfollows(cause: unknown): void {
+    if (!this.following) return;
+    this.following = false;
+    if (!this.isClosed) this.settings.onEvent({ kind: "not-following", cause });
   }
 
   /** One blocking read. Fails when the connection does, or the log is lost. */
@@ -119,7 +125,7 @@ export class LogReader {
     const keys = this.current.revisions.map((_, partition) => this.keys.log(partition));
     const ids = this.current.revisions.map(afterRevision);
     // The connection may have died without a sign.
-    const silence = setTimeout(() => this.connection.renew(), VERIFY_MS + SILENCE_MS);
+    const silence = setTimeout(() => this.connection.renew(new Error("no answer in time")), VERIFY_MS + SILENCE_MS);
     try {
       return await this.connection.client.xread("COUNT", BATCH, "BLOCK", VERIFY_MS, "STREAMS", ...keys, ...ids);
     } finally {

@@ -1,3 +1,4 @@
+import { Clients } from "./clients.js";
 import { unavailable } from "./failures.js";
 import { Connection } from "./connection.js";
 import { DeploymentError, openDeployment } from "./deployment.js";
@@ -16,9 +17,19 @@ import { composeScripts } from "./scripts.js";
  */
 export async function openRedisStorage(settings: RedisStorageSettings): Promise<RedisStorage> {
   const { target, prefix, onEvent } = settings;
+  if (target.kind === "cluster" || settings.waitReplicas > 0) {
+    throw new DeploymentError("a Redis Cluster, and waiting for replicas, are not supported yet");
+  }
   const time = new RedisTime(settings.clock);
-  const connection = new Connection(target, prefix, (client) => readTime(client, time), onEvent);
-  const logConnection = new Connection(target, `${prefix}-log`, () => Promise.resolve(), onEvent);
+  const clients = new Clients(target);
+  const connection = new Connection(clients.make(prefix), {
+    name: prefix,
+    role: "commands",
+    onOpen: (client) => readTime(client, time),
+    onEvent,
+  });
+  const logName = `${prefix}-log`;
+  const logConnection = new Connection(clients.make(logName), { name: logName, role: "log", onEvent });
   try {
     await inTime(connection, settings.connectTimeoutMs);
     const partitions = await openDeployment(connection.client, prefix, settings.partitions);
@@ -33,7 +44,7 @@ export async function openRedisStorage(settings: RedisStorageSettings): Promise<
         time,
         settings,
         () => over.isOpen,
-        () => over.renew(),
+        () => over.renew(new Error("no answer in time")),
       );
     const checkDeployment = async (): Promise<void> => {
       try {
@@ -45,7 +56,14 @@ export async function openRedisStorage(settings: RedisStorageSettings): Promise<
     };
     const logLink = linkOver(logConnection, logConnection);
     const reader = new LogReader(logConnection, logLink, keys, settings, checkDeployment);
-    const storage = new RedisStorage(connection, reader, linkOver(connection, connection), keys, settings);
+    const storage = new RedisStorage(
+      connection,
+      logConnection,
+      reader,
+      linkOver(connection, connection),
+      keys,
+      settings,
+    );
     await storage.start();
     return storage;
   } catch (failure) {

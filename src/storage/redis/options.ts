@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from "../../lib/clock.js";
+import type { LossReason } from "../storage.js";
 import type { RedisTarget } from "./target.js";
 
 /** What a Redis storage is connected to, what it keeps, and how much of it. Limits are those of the whole deployment. */
@@ -14,6 +15,11 @@ export interface RedisStorageOptions {
   readonly partitions?: number;
   /** For how long a command may take before it fails with STORAGE_UNAVAILABLE, in milliseconds. Default 900. */
   readonly commandTimeoutMs?: number;
+  /**
+   * How many replicas of Redis must have a commit before it is answered; with fewer it fails with STORAGE_UNAVAILABLE, though it may
+   * have happened. Default 0: the primary alone.
+   */
+  readonly waitReplicas?: number;
   /** For how long to try to reach Redis at the start, in milliseconds. Default 10 seconds. */
   readonly connectTimeoutMs?: number;
   /** How many changes the log keeps, in all; a reader further behind has lost its place. Default 100,000. */
@@ -46,18 +52,46 @@ export interface RedisStorageSettings extends Required<Omit<RedisStorageOptions,
   readonly partitions: number | undefined;
 }
 
-/** What an operator may want to know. */
+/** What an operator may want to know. `connection` is the name that CLIENT LIST shows. */
 export type RedisStorageEvent =
-  | { readonly kind: "connected"; readonly connection: string }
+  /** Commands can be sent, or the log be read. */
+  | { readonly kind: "connected"; readonly connection: string; readonly address: string }
   | { readonly kind: "disconnected"; readonly connection: string; readonly cause: unknown }
-  /** The log is followed, from the beginning or again. */
+  /** A connection that was lost was made to another server: the primary is another one now. Comes before `connected`. */
+  | { readonly kind: "failover"; readonly connection: string; readonly from: string; readonly to: string }
+  /** All of the log is followed, from the beginning or again. */
   | { readonly kind: "following" }
+  /** Some of the log is not followed now: watches stand still. */
+  | { readonly kind: "not-following"; readonly cause: unknown }
   /** The log could not be followed without a gap: watches get RESYNC. */
-  | { readonly kind: "log-lost"; readonly reason: string }
+  | { readonly kind: "log-lost"; readonly reason: LossReason }
+  /** Too few replicas have confirmed in time: commits fail at once until `replicas-back`. */
+  | { readonly kind: "replicas-short"; readonly connection: string; readonly wanted: number; readonly had: number }
+  | { readonly kind: "replicas-back"; readonly connection: string }
   /** The deployment was made anew in a way that this replica cannot follow. */
   | { readonly kind: "refused"; readonly cause: unknown }
   /** A record that is not one of ours, or of a newer version. */
   | { readonly kind: "corrupt"; readonly key: string };
+
+/** One connection to Redis, as it is now. */
+export interface RedisConnectionStatus {
+  /** As in events. */
+  readonly name: string;
+  /** Commands, or the log. */
+  readonly role: "commands" | "log";
+  readonly isOpen: boolean;
+  /** `HOST:PORT` of the server that it was open to last; undefined before it ever was. */
+  readonly address: string | undefined;
+}
+
+/** How a storage stands with Redis. */
+export interface RedisStorageStatus {
+  readonly connections: readonly RedisConnectionStatus[];
+  /** All of the log is followed. */
+  readonly isFollowing: boolean;
+  /** Some commits fail because too few replicas confirm them. */
+  readonly isShortOfReplicas: boolean;
+}
 
 const MIB = 1024 * 1024;
 const DAY = 24 * 60 * 60_000;
@@ -67,6 +101,7 @@ export const DEFAULT_PARTITIONS = 16;
 export const REDIS_STORAGE_DEFAULTS: Omit<RedisStorageSettings, "target" | "partitions"> = {
   prefix: "opscore",
   commandTimeoutMs: 900,
+  waitReplicas: 0,
   connectTimeoutMs: 10_000,
   logCapacity: 100_000,
   historyLimit: 1_000,

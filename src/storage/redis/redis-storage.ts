@@ -9,7 +9,7 @@ import type { Link } from "./link.js";
 import { Lists } from "./lists.js";
 import { LogPages } from "./log-pages.js";
 import type { LogReader } from "./log-reader.js";
-import type { RedisStorageSettings } from "./options.js";
+import type { RedisStorageSettings, RedisStorageStatus } from "./options.js";
 import { toPosition } from "./positions.js";
 import { Reports } from "./reports.js";
 import { Sessions } from "./sessions.js";
@@ -36,6 +36,7 @@ export class RedisStorage implements contract.Storage {
 
   constructor(
     private readonly connection: Connection,
+    private readonly logConnection: Connection,
     private readonly reader: LogReader,
     link: Link,
     keys: Keys,
@@ -167,6 +168,15 @@ export class RedisStorage implements contract.Storage {
 
   ready(): boolean {
     return this.closing === undefined && this.connection.isOpen && this.reader.isFollowing;
+  }
+
+  /** How it stands with Redis now. */
+  status(): RedisStorageStatus {
+    return {
+      connections: [this.connection.status, this.logConnection.status],
+      isFollowing: this.reader.isFollowing,
+      isShortOfReplicas: false,
+    };
   }
 
   close(): Promise<void> {

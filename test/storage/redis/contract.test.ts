@@ -1,6 +1,7 @@
 import { afterAll, beforeAll } from "vitest";
 import { describeStorageModel } from "../../contract/storage-model.js";
 import { describeStorageContract } from "../../contract/storage.js";
+import { present } from "../../contract/storage/harness.js";
 import { RedisProcess } from "../../helpers/redis-process.js";
 import { redisStorageFactory } from "../../helpers/redis-storage.js";
 
@@ -12,7 +13,7 @@ beforeAll(async () => {
 
 afterAll(() => redis?.remove());
 
-const factory = redisStorageFactory(() => ({ target: { url: redis?.url ?? "" } }));
+const factory = redisStorageFactory(() => ({ target: present(redis).target }));
 
 describeStorageContract("Redis, one node, two replicas", factory);
 describeStorageModel("Redis, one node", factory, { runs: 50, exactTime: true });

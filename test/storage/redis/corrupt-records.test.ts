@@ -40,7 +40,7 @@ describe("records that cannot be read", () => {
   beforeEach(async () => {
     const prefix = freshPrefix();
     events = [];
-    storage = await createRedisStorage({ target: { url: redis.url }, prefix, onEvent: (event) => events.push(event) });
+    storage = await createRedisStorage({ target: redis.target, prefix, onEvent: (event) => events.push(event) });
     keys = new Keys(prefix, 16);
     await storage.registerAgent(
       aRegistration("a", { capabilities: ["plan"], labels: { env: "prod" }, leaseTtlMs: 1_000 }),

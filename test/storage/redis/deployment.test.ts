@@ -2,7 +2,7 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { OpsCoreError } from "../../../src/errors/index.js";
 import { createRedisStorage, type RedisStorageOptions } from "../../../src/storage/redis/index.js";
-import { freePort, RedisProcess } from "../../helpers/redis-process.js";
+import { freePort, RedisProcess, targetAt } from "../../helpers/redis-process.js";
 import { freshPrefix } from "../../helpers/redis-storage.js";
 
 describe("opening a deployment", () => {
@@ -23,7 +23,7 @@ describe("opening a deployment", () => {
   });
 
   const partitionsOf = async (options: Partial<RedisStorageOptions> = {}): Promise<number> => {
-    const storage = await createRedisStorage({ target: { url: redis.url }, prefix, ...options });
+    const storage = await createRedisStorage({ target: redis.target, prefix, ...options });
     try {
       return (await storage.head()).revisions.length;
     } finally {
@@ -68,7 +68,7 @@ describe("opening a deployment", () => {
   });
 
   it("says in time that Redis is not there, and why", async () => {
-    const target = { url: `redis://127.0.0.1:${await freePort()}` };
+    const target = targetAt(await freePort());
     const failure: unknown = await createRedisStorage({ target, connectTimeoutMs: 300 }).catch(
       (error: unknown) => error,
     );
@@ -78,7 +78,7 @@ describe("opening a deployment", () => {
 
   it("waits for a Redis that comes up a little later", async () => {
     const port = await freePort();
-    const opening = createRedisStorage({ target: { url: `redis://127.0.0.1:${port}` } });
+    const opening = createRedisStorage({ target: targetAt(port) });
     const late = await RedisProcess.start({ port });
     const storage = await opening;
     expect(storage.ready()).toBe(true);

@@ -30,8 +30,8 @@ describe("the log reader", () => {
     client.on("error", () => undefined);
     proxy = await RedisProxy.start(redis.port);
     const common = { prefix, commandTimeoutMs: 500, ...options };
-    writer = await createRedisStorage({ ...common, target: { url: redis.url } });
-    reader = await createRedisStorage({ ...common, target: { url: proxy.url }, onEvent: events.listener });
+    writer = await createRedisStorage({ ...common, target: redis.target });
+    reader = await createRedisStorage({ ...common, target: proxy.target, onEvent: events.listener });
     const tail = await reader.tail(follower);
     follower.position = tail.start;
     for (const id of AGENTS) await writer.registerAgent(aRegistration(id, { initialState: State.IDLE }));

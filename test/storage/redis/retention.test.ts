@@ -42,7 +42,7 @@ describe("retention", () => {
   afterEach(() => storage.close());
 
   const open = async (options: Partial<RedisStorageOptions> = {}) => {
-    const target = { url: redis.url };
+    const { target } = redis;
     const time = () => clock.now();
     storage = await createRedisStorage({ target, prefix, partitions: 1, historyAgeMs: AGE_MS, time, ...options });
   };
@@ -167,7 +167,7 @@ describe("retention", () => {
 
   it("drops reports that a replica which died had held", async () => {
     await open({ maxHeldReportsPerAgent: 2 });
-    const dead = await createRedisStorage({ target: { url: redis.url }, prefix, maxHeldReportsPerAgent: 2 });
+    const dead = await createRedisStorage({ target: redis.target, prefix, maxHeldReportsPerAgent: 2 });
     const held = times(2, () => reasonOf(() => dead.setState(aReport("a", State.IDLE, { holdMs: 40 }))));
     // Its timers withdraw them; what they do when it is dead is that the time in Redis runs out.
     expect(await Promise.all(held)).toEqual(["AGENT_NOT_FOUND", "AGENT_NOT_FOUND"]);

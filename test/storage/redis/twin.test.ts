@@ -181,7 +181,7 @@ describe("Redis with one partition", () => {
         const clock = new FakeClock();
         const time = () => clock.now();
         const memory = createMemoryStorage({ clock, ...LIMITS });
-        const target = { url: redis.url };
+        const { target } = redis;
         const other = await createRedisStorage({ target, prefix: freshPrefix(), partitions: 1, time, ...LIMITS });
         try {
           await new Twins(memory, other, clock).play(steps);

@@ -56,7 +56,7 @@ describe("while Redis cannot serve", () => {
     client = new Redis(redis.url, { retryStrategy: () => 20, maxRetriesPerRequest: null });
     client.on("error", () => undefined);
     events = new StorageEvents();
-    storage = await createRedisStorage({ target: { url: redis.url }, prefix: freshPrefix(), onEvent: events.listener });
+    storage = await createRedisStorage({ target: redis.target, prefix: freshPrefix(), onEvent: events.listener });
     await storage.registerAgent(aRegistration("a", { initialState: State.IDLE }));
     await events.next("following");
   });
