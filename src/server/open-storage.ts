@@ -41,11 +41,11 @@ export async function openStorage(config: Config, clock: Clock, logger: Logger):
 async function openRedis(config: Config, clock: Clock, logger: Logger): Promise<OpenedStorage> {
   const url = redisUrl(config);
   // Loaded only now: a server without Redis starts without its client.
-  const { createRedisStorage, DeploymentError } = await import("../storage/redis/index.js");
+  const { createRedisStorage, DeploymentError, parseRedisUrl } = await import("../storage/redis/index.js");
   const status = new StorageStatus(logger);
   try {
     const storage = await createRedisStorage({
-      target: { url: url.href },
+      target: parseRedisUrl(url.href),
       prefix: config.redisPrefix,
       ...(config.redisPartitions > 0 && { partitions: config.redisPartitions }),
       commandTimeoutMs: config.redisCommandTimeoutMs,
