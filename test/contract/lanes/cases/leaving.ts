@@ -1,0 +1,258 @@
+/** Clients that leave, by whichever way HTTP/2 has. */
+import { ConnectError } from "@connectrpc/connect";
+import { codeName } from "../../../../src/interceptors/index.js";
+import type { Case, RawCalling } from "../case.js";
+import { envelope } from "../clients/raw.js";
+import { message } from "../service.js";
+import { ListSource, never, noteAbort, pushed } from "./handlers.js";
+
+const NO_ERROR = 0;
+const INTERNAL_ERROR = 2;
+const REFUSED_STREAM = 7;
+const CANCEL = 8;
+const ENHANCE_YOUR_CALM = 11;
+
+/** How a client can leave. */
+const WAYS: Readonly<Record<string, (call: RawCalling) => void>> = {
+  cancels: (call) => call.reset(CANCEL),
+  "resets without an error": (call) => call.reset(NO_ERROR),
+  "resets with an internal error": (call) => call.reset(INTERNAL_ERROR),
+  "resets with a refusal": (call) => call.reset(REFUSED_STREAM),
+  "resets to be left alone": (call) => call.reset(ENHANCE_YOUR_CALM),
+  vanishes: (call) => call.vanish(),
+};
+
+export const leaving: readonly Case[] = Object.entries(WAYS).flatMap(([way, leave]): Case[] => [
+  {
+    name: `${way}, while a unary handler waits for it`,
+    kind: "Unary",
+    handle: async (call) => {
+      const aborted = noteAbort(call);
+      call.run.reach("begun");
+      await aborted;
+      return message("nobody hears");
+    },
+    raw: async (call) => {
+      await call.send("hello");
+      call.end();
+      await call.run.when("begun");
+      leave(call);
+    },
+    reaches: "aborted",
+    code: undefined,
+  },
+  {
+    name: `${way}, while a unary handler does not look`,
+    kind: "Unary",
+    handle: async (call) => {
+      call.run.reach("begun");
+      await call.run.when("left");
+      return message("nobody hears");
+    },
+    raw: async (call) => {
+      await call.send("hello");
+      call.end();
+      await call.run.when("begun");
+      leave(call);
+      await call.over();
+      call.run.reach("left");
+    },
+    code: undefined,
+  },
+  {
+    name: `${way}, while a unary handler is about to fail`,
+    kind: "Unary",
+    handle: async (call) => {
+      const aborted = noteAbort(call);
+      call.run.reach("begun");
+      await aborted;
+      throw new TypeError("nobody hears");
+    },
+    raw: async (call) => {
+      await call.send("hello");
+      call.end();
+      await call.run.when("begun");
+      leave(call);
+    },
+    reaches: "aborted",
+    code: undefined,
+  },
+  {
+    name: `${way}, during a server stream`,
+    kind: "ServerStream",
+    handle: async function* (call) {
+      yield await Promise.resolve(message("a"));
+      await noteAbort(call);
+    },
+    raw: async (call) => {
+      await call.send("hello");
+      call.end();
+      await call.next();
+      leave(call);
+    },
+    reaches: "aborted",
+    code: undefined,
+  },
+  {
+    name: `${way}, during a server stream that does not look`,
+    kind: "ServerStream",
+    handle: async function* () {
+      yield await Promise.resolve(message("a"));
+      await never();
+    },
+    raw: async (call) => {
+      await call.send("hello");
+      call.end();
+      await call.next();
+      leave(call);
+    },
+    code: undefined,
+  },
+  {
+    name: `${way}, during a pushed stream`,
+    kind: "ServerStream",
+    handle: (call) => pushed(call, new ListSource(["a"], { stays: true }, () => call.run.reach("cancelled"))),
+    raw: async (call) => {
+      await call.send("hello");
+      call.end();
+      await call.next();
+      leave(call);
+    },
+    reaches: "cancelled",
+    code: undefined,
+  },
+  {
+    name: `${way}, while a handler waits for messages`,
+    kind: "Bidi",
+    handle: async function* (call) {
+      try {
+        for await (const each of call.messages) yield each;
+        call.run.note("ended");
+      } catch (thrown) {
+        call.run.note(`failed: ${codeName(ConnectError.from(thrown).code)}`);
+        throw thrown;
+      } finally {
+        call.run.reach("left");
+      }
+    },
+    raw: async (call) => {
+      await call.send("a");
+      await call.next();
+      leave(call);
+    },
+    reaches: "left",
+    code: undefined,
+  },
+  {
+    name: `${way}, with messages that nobody has read`,
+    kind: "Bidi",
+    handle: async function* (call) {
+      const aborted = noteAbort(call);
+      yield message("begun");
+      await aborted;
+    },
+    raw: async (call) => {
+      for (let i = 0; i < 1000; i++) void call.send(`unread ${i}`);
+      await call.next();
+      await call.ping();
+      leave(call);
+    },
+    reaches: "aborted",
+    code: undefined,
+  },
+  {
+    name: `${way}, in the middle of a message`,
+    kind: "Bidi",
+    handle: async function* (call) {
+      try {
+        for await (const each of call.messages) yield each;
+        call.run.note("ended");
+      } catch (thrown) {
+        call.run.note(`failed: ${codeName(ConnectError.from(thrown).code)}`);
+      } finally {
+        call.run.reach("left");
+      }
+    },
+    raw: async (call) => {
+      await call.write(Buffer.concat([envelope("a"), envelope("b").subarray(0, 6)]));
+      await call.next();
+      leave(call);
+    },
+    reaches: "left",
+    code: undefined,
+  },
+  {
+    name: `${way}, before its message`,
+    kind: "Unary",
+    raw: async (call) => {
+      await call.ping();
+      leave(call);
+    },
+    code: undefined,
+  },
+  {
+    name: `${way}, with half of its message`,
+    kind: "Unary",
+    raw: async (call) => {
+      await call.write(envelope("hello").subarray(0, 8));
+      await call.ping();
+      leave(call);
+    },
+    code: undefined,
+  },
+  {
+    name: `${way}, with answers that it has not read`,
+    kind: "ServerStream",
+    handle: async function* (call) {
+      try {
+        for (;;) yield await Promise.resolve(message("z".repeat(10_000)));
+      } finally {
+        call.run.reach("left");
+      }
+    },
+    raw: async (call) => {
+      call.pause();
+      await call.send("hello");
+      call.end();
+      for (let times = 0; times < 10; times++) await call.ping();
+      leave(call);
+      call.resume();
+    },
+    reaches: "left",
+    countsMessages: false,
+    code: undefined,
+  },
+  {
+    name: `${way}, with pushed answers that it has not read`,
+    kind: "ServerStream",
+    handle: (call) => pushed(call, new EndlessSource(() => call.run.reach("cancelled"))),
+    raw: async (call) => {
+      call.pause();
+      await call.send("hello");
+      call.end();
+      for (let times = 0; times < 10; times++) await call.ping();
+      leave(call);
+      call.resume();
+    },
+    reaches: "cancelled",
+    countsMessages: false,
+    code: undefined,
+  },
+]);
+
+class EndlessSource extends ListSource {
+  private over = false;
+
+  constructor(onCancel: () => void) {
+    super([], { stays: true }, onCancel);
+  }
+
+  override take() {
+    return this.over ? undefined : message("z".repeat(10_000));
+  }
+
+  override cancel(): void {
+    this.over = true;
+    super.cancel();
+  }
+}

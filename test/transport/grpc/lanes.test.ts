@@ -1,0 +1,3 @@
+import { describeLanesContract } from "../../contract/lanes.js";
+
+describeLanesContract(["connect", "grpc-js"]);
