@@ -1,11 +1,11 @@
 import { Command, CommanderError } from "commander";
-import { createRequire } from "node:module";
 import type { Host } from "./command.js";
 import { createContext, interruptedExit, type Context } from "./context.js";
 import { EXIT_CODES, type Exit } from "./exit-codes.js";
 import { CommandFailure, printFailure } from "./failure.js";
 import { configureHelp, environmentLines, exitCodeLines } from "./help.js";
 import type { CliIo } from "./io.js";
+import { packageVersion } from "../lib/version.js";
 
 /** A command, or a group of them, that is loaded only when it is asked for. */
 interface Module {
@@ -48,7 +48,7 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
 async function createProgram(argv: readonly string[], host: Host): Promise<Command> {
   const program = new Command("opscore")
     .description("The control plane for AI agents: register, report, watch.")
-    .version(version(), "-V, --version", "Print the version")
+    .version(packageVersion(), "-V, --version", "Print the version")
     .helpOption("-h, --help", "Show this help")
     .helpCommand("help [command]", "Show the help of a command")
     .enablePositionalOptions()
@@ -62,12 +62,6 @@ async function createProgram(argv: readonly string[], host: Host): Promise<Comma
     if (name === asked) (await load()).define(command, host);
   }
   return program;
-}
-
-function version(): string {
-  const manifest: unknown = createRequire(import.meta.url)("ops-core/package.json");
-  const isManifest = typeof manifest === "object" && manifest !== null && "version" in manifest;
-  return isManifest ? String(manifest.version) : "unknown";
 }
 
 /**

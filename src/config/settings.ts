@@ -54,6 +54,13 @@ export const SETTINGS = {
     default: false,
     description: "Listen beyond loopback although there is no API key.",
   }),
+  /** Whether metrics are for everybody. */
+  metricsOpen: toggle({
+    env: "OPSCORE_METRICS_OPEN",
+    flag: "metrics-open",
+    default: false,
+    description: "Answer `/metrics` without the API key.",
+  }),
   /** For how long a stop waits for calls in flight, in milliseconds. */
   drainTimeoutMs: duration({
     env: "OPSCORE_DRAIN_TIMEOUT",

@@ -1,10 +1,10 @@
 /**
- * What every call passes on its way in and out, whichever lane it came by: stop, auth, limits, error mapping, log.
+ * What every call passes on its way in and out, whichever lane it came by: stop, auth, limits, error mapping, counters, log.
  *
  * Nothing here waits, so a lane may pass a call through in one turn. A lane opens a {@link Passage} for every call, has it
  * admitted before the handler runs, tells it which messages it saw, and ends it exactly as the call ended.
  */
-import type { Message } from "@bufbuild/protobuf";
+import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Health } from "../../gen/health/v1/health_pb.js";
 import { StateService } from "../../gen/opscore/v1/state_service_pb.js";
@@ -15,6 +15,7 @@ import type { CallInfo } from "./call.js";
 import { toConnectError } from "./errors.js";
 import type { OpenCallLimit } from "./limits.js";
 import type { CallLog } from "./logging.js";
+import { CallMetrics, type MethodMetrics } from "./metrics.js";
 
 export interface GateParts {
   readonly authenticate: Authenticate;
@@ -23,6 +24,7 @@ export interface GateParts {
 }
 
 export class Gate {
+  readonly metrics = new CallMetrics((method) => !staysOpen(method));
   private stopping = false;
 
   constructor(private readonly parts: GateParts) {}
@@ -34,7 +36,7 @@ export class Gate {
 
   /** A call has come in. */
   open(call: CallInfo): Passage {
-    return new Passage(call, this.parts.log);
+    return new Passage(call, this.parts.log, this.metrics.of(call.method));
   }
 
   /**
@@ -49,7 +51,7 @@ export class Gate {
     if (call.method.parent.typeName === Health.typeName) return;
     if (this.stopping) throw serverStopping();
     call.contextValues.set(callerKey, authenticate(call.header));
-    if (staysOpen(call)) {
+    if (staysOpen(call.method)) {
       openCalls.acquire();
       passage.slot = openCalls;
     }
@@ -57,7 +59,7 @@ export class Gate {
 }
 
 /** Whether a call lasts as long as its client likes. */
-function staysOpen({ method }: CallInfo): boolean {
+function staysOpen(method: DescMethod): boolean {
   return method.methodKind !== "unary" || method === StateService.method.waitForState;
 }
 
@@ -74,7 +76,10 @@ export class Passage {
   constructor(
     readonly call: CallInfo,
     private readonly log: CallLog,
-  ) {}
+    private readonly metrics: MethodMetrics,
+  ) {
+    metrics.open += 1;
+  }
 
   /** A request message was read. */
   gotMessage(message: Message): void {
@@ -116,6 +121,7 @@ export class Passage {
     const { call, request, received, sent } = this;
     const durationMs = performance.now() - this.since;
     const counts = call.method.methodKind === "unary" ? undefined : { received, sent };
+    this.metrics.end(error?.code ?? 0, durationMs);
     this.log.ended({ call, request, durationMs, counts, error });
   }
 }

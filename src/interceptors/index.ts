@@ -7,4 +7,5 @@ export { Gate, Passage, type GateParts } from "./gate.js";
 export { OpenCallLimit } from "./limits.js";
 export { createLogger } from "./logger.js";
 export { CallLog, codeName, type CallOutcome } from "./logging.js";
+export { CallMetrics, LATENCY_BOUNDS, MethodMetrics } from "./metrics.js";
 export { traceIdOf } from "./trace.js";

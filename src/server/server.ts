@@ -5,12 +5,14 @@ import type { Logger } from "pino";
 import type { Config } from "../config/index.js";
 import { CallLog, createAuthenticator, Gate, OpenCallLimit } from "../interceptors/index.js";
 import type { Clock } from "../lib/clock.js";
+import { packageVersion } from "../lib/version.js";
 import { createServices, DEFAULT_LIMITS, type Services } from "../services/index.js";
 import { LeaseSweeper } from "../services/lease-sweeper.js";
 import type { Storage } from "../storage/storage.js";
 import { Readiness } from "../transport/standard/readiness.js";
 import { Transport, type ServerAddress } from "../transport/transport.js";
 import { DEFAULT_WINDOW_SIZE, WatchHub } from "../watch/hub.js";
+import { createMetricsPage } from "./metrics/page.js";
 import { createRoutes } from "./routes.js";
 import type { StorageStatus } from "./storage-status.js";
 
@@ -87,13 +89,23 @@ export class Server implements OpsCoreServer {
     });
     this.readiness = new Readiness(() => storage.ready(), { explain: () => status?.trouble });
     if (status !== undefined) status.onChange = () => void this.readiness.check();
-    this.gate = new Gate({
-      authenticate: createAuthenticator(config.apiKey),
-      openCalls: new OpenCallLimit(config.maxStreams),
-      log,
-    });
+    const authenticate = createAuthenticator(config.apiKey);
+    this.gate = new Gate({ authenticate, openCalls: new OpenCallLimit(config.maxStreams), log });
+    const metrics = createMetricsPage(
+      {
+        version: packageVersion(),
+        calls: this.gate.metrics,
+        watch: this.hub.stats,
+        sweeper: this.sweeper,
+        readiness: this.readiness,
+        storage,
+        status,
+        connections: () => this.transport.connections,
+      },
+      config.metricsOpen ? undefined : authenticate,
+    );
     const routes = createRoutes(this.services, this.readiness);
-    this.transport = new Transport({ config, routes, gate: this.gate, readiness: this.readiness, logger });
+    this.transport = new Transport({ config, routes, gate: this.gate, readiness: this.readiness, metrics, logger });
   }
 
   async start(): Promise<void> {

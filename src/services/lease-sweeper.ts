@@ -19,7 +19,9 @@ export interface LeaseSweeperOptions {
 export class LeaseSweeper {
   private timer: NodeJS.Timeout | undefined;
   private stopped = true;
-  private braked = 0;
+  private suspectedCount = 0;
+  private lostCount = 0;
+  private brakedNow = 0;
   private failing = false;
   /** When the last sweep that reached the storage ended, by the monotonic clock. */
   private sweptAt: number;
@@ -29,6 +31,20 @@ export class LeaseSweeper {
     private readonly options: LeaseSweeperOptions,
   ) {
     this.sweptAt = options.clock.monotonic();
+  }
+
+  /** How many agents this replica found SUSPECT, and LOST. */
+  get suspected(): number {
+    return this.suspectedCount;
+  }
+
+  get lost(): number {
+    return this.lostCount;
+  }
+
+  /** How many the mass-expiry brake keeps at SUSPECT now. */
+  get braked(): number {
+    return this.brakedNow;
   }
 
   start(): void {
@@ -52,9 +68,11 @@ export class LeaseSweeper {
       this.sweptAt = clock.monotonic();
       if (this.failing) onRecovery?.();
       this.failing = false;
+      this.suspectedCount += expired.suspected;
+      this.lostCount += expired.lost;
       if (expired.suspected > 0 || expired.lost > 0) onExpired?.(expired);
-      if (expired.braked > 0 !== this.braked > 0) onBrake?.(expired.braked);
-      this.braked = expired.braked;
+      if (expired.braked > 0 !== this.brakedNow > 0) onBrake?.(expired.braked);
+      this.brakedNow = expired.braked;
     } catch (thrown) {
       if (this.stopped || this.failing) return;
       this.failing = true;

@@ -298,6 +298,8 @@ export interface Storage extends ChangeLog {
    * @throws TOO_MANY when no more claims can be remembered
    */
   claim(key: string): Awaitable<boolean>;
+  /** How many reports of callers of this process wait for registrations. */
+  readonly heldReports: number;
   /** Whether commands can be served now. */
   ready(): Awaitable<boolean>;
   /** Ends tails, fails held reports with SERVER_STOPPING, frees everything. May be called again. */

@@ -6,7 +6,7 @@ import { codeName, gateInterceptor, type Gate } from "../interceptors/index.js";
 import type { Logger } from "pino";
 import { ConnectAdapter } from "./connect/adapter.js";
 import { createHttpHandler } from "./http/handler.js";
-import { httpRoutes } from "./http/routes.js";
+import { httpRoutes, type MetricsPage } from "./http/routes.js";
 import { Http1Side } from "./http1-server.js";
 import { Http2Side } from "./http2-server.js";
 import { GrpcLane } from "./grpc/lane.js";
@@ -19,6 +19,7 @@ export interface TransportParts {
   readonly routes: RouteTable;
   readonly gate: Gate;
   readonly readiness: Readiness;
+  readonly metrics: MetricsPage;
   readonly logger: Logger;
 }
 
@@ -35,9 +36,9 @@ export class Transport {
   private readonly http1: Http1Side;
   private readonly http2: Http2Side;
 
-  constructor({ config, routes, gate, readiness, logger }: TransportParts) {
+  constructor({ config, routes, gate, readiness, metrics, logger }: TransportParts) {
     const handle = createHttpHandler({
-      routes: httpRoutes(readiness),
+      routes: httpRoutes(readiness, metrics),
       connect: new ConnectAdapter({
         routes,
         interceptors: [gateInterceptor(gate)],
@@ -70,6 +71,11 @@ export class Transport {
       http2: (socket) => this.http2.accept(socket),
       onError: (error) => logger.error({ err: error }, "the port failed to accept a connection"),
     });
+  }
+
+  /** How many connections are open. */
+  get connections(): number {
+    return this.port.connections;
   }
 
   /** @throws the system's error: EADDRINUSE, EACCES, ENOTFOUND */

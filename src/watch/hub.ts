@@ -10,6 +10,7 @@ import type { ChangeLog, LogListener, LogPage, LogTail, Position } from "../stor
 import { reaches } from "./position.js";
 import { ProgressTicker } from "./progress.js";
 import { ChangeRouter, type ChangeSink } from "./router.js";
+import { WatchStats } from "./stats.js";
 import { Topic, type TopicSpec } from "./topic.js";
 import { RecentChanges } from "./window.js";
 
@@ -33,6 +34,7 @@ export interface QueueLimits {
 export class WatchHub {
   readonly router = new ChangeRouter();
   readonly ticker = new ProgressTicker();
+  readonly stats = new WatchStats();
   readonly queueLimits: QueueLimits;
   private readonly window: RecentChanges;
   private tail: LogTail | undefined;
@@ -150,6 +152,8 @@ export class WatchHub {
     const dirty = new Set<ChangeSink>();
     for (const change of changes) {
       revisions[change.partition] = change.revision;
+      if (change.kind === "agent") this.stats.agentCommits += 1;
+      else this.stats.sessionCommits += 1;
       this.window.push(change);
       this.router.route(change, dirty);
     }

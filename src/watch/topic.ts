@@ -90,11 +90,14 @@ export class Group<E extends object, I, M> implements ChangeSink {
   join(watcher: Watcher<E, I, M>): void {
     if (this.members.size === 0) this.hub.router.add(this, this.filter.index);
     this.members.add(watcher);
+    this.hub.stats.watchers += 1;
   }
 
   leave(watcher: Watcher<E, I, M>): void {
-    this.live.delete(watcher);
-    if (!this.members.delete(watcher) || this.members.size > 0) return;
+    this.park(watcher);
+    if (!this.members.delete(watcher)) return;
+    this.hub.stats.watchers -= 1;
+    if (this.members.size > 0) return;
     this.hub.router.remove(this);
     this.onEmpty(this.filter.key);
   }
@@ -102,10 +105,12 @@ export class Group<E extends object, I, M> implements ChangeSink {
   /** From now on the watcher is pushed what is flushed; it must stand exactly at the hub's position. */
   goLive(watcher: Watcher<E, I, M>): void {
     this.live.add(watcher);
+    this.hub.stats.live += 1;
   }
 
+  /** It is not pushed anything any more. */
   park(watcher: Watcher<E, I, M>): void {
-    this.live.delete(watcher);
+    if (this.live.delete(watcher)) this.hub.stats.live -= 1;
   }
 
   /** @throws INVALID_RESUME_TOKEN */

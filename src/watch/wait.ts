@@ -90,6 +90,7 @@ class Wait implements ChangeSink {
       return;
     }
     this.hub.settle();
+    this.hub.stats.waits += 1;
     this.hub.router.add(this, { kind: "agent", namespace, by: "id", ids: [agentId] });
     signal.addEventListener("abort", this.onAbort, { once: true });
     if (timeoutMs !== undefined) this.timer = setTimeout(this.onTimeout, Math.min(timeoutMs, MAX_TIMER_MS));
@@ -209,7 +210,9 @@ class Wait implements ChangeSink {
   };
 
   private finish(): void {
+    if (this.over) return;
     this.over = true;
+    this.hub.stats.waits -= 1;
     this.hub.router.remove(this);
     this.request.signal.removeEventListener("abort", this.onAbort);
     clearTimeout(this.timer);

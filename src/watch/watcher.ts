@@ -68,7 +68,8 @@ export class Watcher<E extends object, I, M> implements PushSource<M>, Silent, R
     this.queuedBytes -= batch.size;
     this.silentTicks = 0;
     if (batch.position !== undefined) this.taken = batch.position;
-    if (batch.kind === BatchKind.SYNCED) this.reading.passedSynced();
+    if (batch.kind === BatchKind.EVENTS) this.group.hub.stats.events += batch.count;
+    else if (batch.kind === BatchKind.SYNCED) this.reading.passedSynced();
     if (batch.existence !== undefined) this.follow(batch.existence);
     return batch.message;
   }
@@ -120,6 +121,7 @@ export class Watcher<E extends object, I, M> implements PushSource<M>, Silent, R
   }
 
   onLost(): void {
+    this.group.hub.stats.resyncs += 1;
     this.fallBehind();
     this.synced = false;
     this.taken = undefined;
@@ -129,6 +131,7 @@ export class Watcher<E extends object, I, M> implements PushSource<M>, Silent, R
 
   /** The reader reads too slowly: it will be caught up from the log, when it reads again. */
   private park(): void {
+    this.group.hub.stats.parked += 1;
     this.fallBehind();
     const from = this.taken ?? this.reading.position;
     if (from !== undefined) this.reading.continueFrom(from);

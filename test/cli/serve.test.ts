@@ -177,10 +177,10 @@ describe("what is loaded", () => {
     ).toEqual([]);
   });
 
-  it("for a server in memory is not the client of Redis", async () => {
+  it("for a server in memory is neither the client of Redis nor the metrics library", async () => {
     const serving = await loadedWhile(["serve", "--port", "0", "--log-level", "silent"]);
     expect(serving.some((path) => path.endsWith("/src/server.js"))).toBe(true);
-    expect(serving.filter((path) => /\/ioredis\/|\/src\/storage\/redis\//.test(path))).toEqual([]);
+    expect(serving.filter((path) => /\/(ioredis|prom-client)\/|\/src\/storage\/redis\//.test(path))).toEqual([]);
   });
 
   /** The files that a command line loads, as V8 counted them. */

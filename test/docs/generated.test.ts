@@ -11,11 +11,13 @@ import { services } from "./sections/api.js";
 import { commands, connection, shell } from "./sections/cli.js";
 import { settings } from "./sections/configuration.js";
 import { reasons } from "./sections/errors.js";
+import { metrics } from "./sections/metrics.js";
 import { sessionTransitions, stateTransitions } from "./sections/transitions.js";
 
 const SECTIONS: Readonly<Record<string, () => string | Promise<string>>> = {
   commands,
   connection,
+  metrics,
   reasons,
   services,
   "session transitions": sessionTransitions,

@@ -44,7 +44,10 @@ export async function startTransport(handlers: Handlers, settings: Partial<Confi
   const openCalls = new OpenCallLimit(config.maxStreams);
   const gate = new Gate({ authenticate: createAuthenticator(config.apiKey), openCalls, log: new CallLog(logger) });
   const readiness = new Readiness(() => true);
-  const transport = new Transport({ config, routes, gate, readiness, logger });
+  const transport = new Transport({
+    ...{ config, routes, gate, readiness, logger },
+    metrics: { read: () => Promise.resolve({ contentType: "text/plain", text: "" }) },
+  });
   const { port, url } = await transport.listen("127.0.0.1", 0);
   onTestFinished(() => transport.destroy());
   return { port, url, gate, readiness, openCalls, logs, transport };

@@ -32,6 +32,11 @@ export class HeldReports {
 
   constructor(private readonly limits: HeldReportLimits) {}
 
+  /** How many wait. */
+  get size(): number {
+    return this.count;
+  }
+
   /**
    * Holds a report up to its `holdMs`; a repeat of one that is held joins it.
    *

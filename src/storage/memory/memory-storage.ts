@@ -170,6 +170,10 @@ export class MemoryStorage implements contract.Storage {
     return snapshotSessions(this.namespaces, this.log.head, query);
   }
 
+  get heldReports(): number {
+    return this.held.size;
+  }
+
   ready(): boolean {
     return !this.closed;
   }

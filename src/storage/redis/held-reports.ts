@@ -29,6 +29,11 @@ export class HeldReports {
     private readonly outcome: Outcome,
   ) {}
 
+  /** How many wait. */
+  get size(): number {
+    return this.byId.size;
+  }
+
   /** Prepares to hold a report, before it is known whether its agent is registered. */
   reserve(report: SetState): Hold {
     const bytes = stateSize(report.agentId, report, report.actor);

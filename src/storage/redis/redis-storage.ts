@@ -166,6 +166,10 @@ export class RedisStorage implements contract.Storage {
     return this.snapshots.sessions(await this.head(), query, (sessionId) => this.getSession({ namespace, sessionId }));
   }
 
+  get heldReports(): number {
+    return this.reports.held.size;
+  }
+
   ready(): boolean {
     return this.closing === undefined && this.connection.isOpen && this.reader.isFollowing;
   }

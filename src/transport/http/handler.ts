@@ -1,10 +1,12 @@
 /**
  * Where a request goes that no lane took: a route, a method, or nowhere.
  */
+import { OpsCoreError, REASONS } from "../../errors/index.js";
+import type { HeaderReader } from "../../interceptors/index.js";
 import type { JsonValue } from "../../lib/json.js";
 import type { ConnectAdapter } from "../connect/adapter.js";
 import type { HttpRequest, HttpResponse } from "./messages.js";
-import type { HttpRoute } from "./routes.js";
+import { HttpText, type HttpRoute } from "./routes.js";
 
 export interface HttpHandlerOptions {
   readonly routes: readonly HttpRoute[];
@@ -43,9 +45,16 @@ export function createHttpHandler({ routes, connect, onDefect }: HttpHandlerOpti
       sendJson(response, 405, { code: "unimplemented", message: `${route.path} takes GET and HEAD` });
       return;
     }
-    Promise.resolve(route.answer()).then(
-      ({ status, body }) => sendJson(response, status, body),
+    Promise.resolve(route.answer(headerOf(request))).then(
+      ({ status, body }) => {
+        if (body instanceof HttpText) sendText(response, status, body);
+        else sendJson(response, status, body);
+      },
       (thrown: unknown) => {
+        if (thrown instanceof OpsCoreError) {
+          sendFailure(response, thrown);
+          return;
+        }
         onDefect(route.path, thrown);
         sendJson(response, 500, { code: "internal", message: "internal error" });
       },
@@ -73,10 +82,28 @@ function sendNotFound(path: string, request: HttpRequest, response: HttpResponse
   sendJson(response, 404, { code: "unimplemented", message: `nothing is served at ${path.slice(0, 256)}` });
 }
 
+function headerOf({ headers }: HttpRequest): HeaderReader {
+  return {
+    get: (name) => {
+      const value = headers[name];
+      return (Array.isArray(value) ? value[0] : value) ?? null;
+    },
+  };
+}
+
+/** As Connect says it, so that one client reads both. */
+function sendFailure(response: HttpResponse, { reason, code, message }: OpsCoreError): void {
+  if (code === "UNAUTHENTICATED") response.setHeader("www-authenticate", "Bearer");
+  sendJson(response, REASONS[reason].http, { code: code.toLowerCase(), message, reason });
+}
+
 function sendJson(response: HttpResponse, status: number, body: JsonValue): void {
-  const text = `${JSON.stringify(body)}\n`;
+  sendText(response, status, new HttpText("application/json", `${JSON.stringify(body)}\n`));
+}
+
+function sendText(response: HttpResponse, status: number, { contentType, text }: HttpText): void {
   response.statusCode = status;
-  response.setHeader("content-type", "application/json");
+  response.setHeader("content-type", contentType);
   response.setHeader("content-length", Buffer.byteLength(text));
   response.end(text);
 }

@@ -3,20 +3,36 @@
  */
 import type { JsonValue } from "../../lib/json.js";
 import type { Awaitable } from "../../lib/awaitable.js";
+import type { HeaderReader } from "../../interceptors/index.js";
 import type { Readiness } from "../standard/readiness.js";
 
 export interface HttpAnswer {
   readonly status: number;
-  readonly body: JsonValue;
+  readonly body: JsonValue | HttpText;
+}
+
+/** A body that is not JSON. */
+export class HttpText {
+  constructor(
+    readonly contentType: string,
+    readonly text: string,
+  ) {}
 }
 
 export interface HttpRoute {
   readonly path: string;
-  answer(): Awaitable<HttpAnswer>;
+  /** @throws OpsCoreError, which its reason gives a status */
+  answer(header: HeaderReader): Awaitable<HttpAnswer>;
 }
 
-/** Every route, for GET and HEAD; none of them asks for a key. */
-export function httpRoutes(readiness: Readiness): readonly HttpRoute[] {
+/** The metrics of the server, for a program that collects them. */
+export interface MetricsPage {
+  /** @throws CREDENTIALS_MISSING, CREDENTIALS_INVALID */
+  read(header: HeaderReader): Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+/** Every route, for GET and HEAD; only metrics may ask for a key. */
+export function httpRoutes(readiness: Readiness, metrics: MetricsPage): readonly HttpRoute[] {
   return [
     { path: "/healthz", answer: () => ({ status: 200, body: { status: "ok" } }) },
     {
@@ -26,6 +42,13 @@ export function httpRoutes(readiness: Readiness): readonly HttpRoute[] {
         const status = ready ? "ready" : readiness.stopping ? "stopping" : "not ready";
         const { trouble } = readiness;
         return { status: ready ? 200 : 503, body: { status, ...(trouble !== undefined && { trouble }) } };
+      },
+    },
+    {
+      path: "/metrics",
+      answer: async (header) => {
+        const { contentType, text } = await metrics.read(header);
+        return { status: 200, body: new HttpText(contentType, text) };
       },
     },
   ];

@@ -58,7 +58,8 @@ class OwnServer implements TriedServer {
       log: new CallLog(logger),
     });
     const readiness = new Readiness(() => true);
-    this.transport = new Transport({ config, routes: this.routes(), gate: this.gate, readiness, logger });
+    const metrics = { read: () => Promise.resolve({ contentType: "text/plain", text: "" }) };
+    this.transport = new Transport({ config, routes: this.routes(), gate: this.gate, readiness, metrics, logger });
   }
 
   async listen(): Promise<void> {
