@@ -51,6 +51,15 @@ export function sessionNotFound(sessionId: string): OpsCoreError {
   return new OpsCoreError("SESSION_NOT_FOUND", `session ${sessionId} does not exist`, { session_id: sessionId });
 }
 
+export function workflowNotFound(workflowId: string): OpsCoreError {
+  return new OpsCoreError("WORKFLOW_NOT_FOUND", `workflow ${workflowId} does not exist`, { workflow_id: workflowId });
+}
+
+export function taskNotFound(sessionId: string, taskId: string): OpsCoreError {
+  const metadata = { session_id: sessionId, task_id: taskId };
+  return new OpsCoreError("TASK_NOT_FOUND", `session ${sessionId} has no task ${taskId}`, metadata);
+}
+
 export function serverStopping(): OpsCoreError {
   return new OpsCoreError("SERVER_STOPPING", "the server is stopping", {}, { retryAfterMs: 250 });
 }

@@ -120,6 +120,15 @@ export const REASONS = {
     ["key"],
     "A record in the storage cannot be read: it is damaged, or a newer version wrote it. `key` says which.",
   ),
+  WORKFLOW_NOT_FOUND: entry("NOT_FOUND", 404, ["workflow_id"], "No such workflow in the namespace."),
+  TASK_NOT_FOUND: entry("NOT_FOUND", 404, ["session_id", "task_id"], "No such task in the session."),
+  STALE_ATTEMPT: entry(
+    "FAILED_PRECONDITION",
+    409,
+    ["attempt", "current", "status"],
+    "The attempt is not the one under way: its lease ran out, it was called off, or it was answered. Stop working on it.",
+  ),
+  TASK_ENDED: entry("FAILED_PRECONDITION", 409, ["task_id", "status"], "The task has ended and cannot change."),
 } as const satisfies Record<string, ReasonEntry>;
 
 export type Reason = keyof typeof REASONS;

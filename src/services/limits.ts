@@ -14,6 +14,8 @@ export interface Limits {
   readonly labels: number;
   /** Capabilities of one agent, or of a filter. */
   readonly capabilities: number;
+  /** Tasks that one agent works on at the same time. */
+  readonly concurrentTasks: number;
   /** Entries of a page, when the caller does not say. */
   readonly defaultPageSize: number;
   /** Entries of a page, at most. */
@@ -46,6 +48,7 @@ export const DEFAULT_LIMITS: Limits = {
   dataDepth: 32,
   labels: 64,
   capabilities: 256,
+  concurrentTasks: 1_000,
   defaultPageSize: 50,
   maxPageSize: 1_000,
   minLeaseTtlMs: 100,

@@ -1,5 +1,5 @@
-import type { Agent as AgentMessage } from "../../gen/opscore/v1/common_pb.js";
-import type { AgentProfile } from "../storage/records.js";
+import { TaskDelivery as TaskDeliveryMessage, type Agent as AgentMessage } from "../../gen/opscore/v1/common_pb.js";
+import { TaskDelivery, type AgentProfile } from "../storage/records.js";
 import type { Limits } from "./limits.js";
 import {
   capabilities,
@@ -9,6 +9,8 @@ import {
   labels,
   name,
   patch,
+  taskDelivery,
+  whole,
   type MaskedFields,
   type Violations,
 } from "./validation/index.js";
@@ -16,8 +18,18 @@ import {
 /** What `RegisterAgentRequest` and `Agent` have in common: what an agent says about itself. */
 type ProfileMessage = Pick<
   AgentMessage,
-  "displayName" | "version" | "capabilities" | "contactEndpoint" | "labels" | "metadata" | "leaseTtl"
+  | "displayName"
+  | "version"
+  | "capabilities"
+  | "contactEndpoint"
+  | "labels"
+  | "metadata"
+  | "leaseTtl"
+  | "maxConcurrentTasks"
+  | "taskDelivery"
 >;
+
+const DEFAULT_CONCURRENT_TASKS = 1;
 
 /** The fields of a profile by their path, which is also what the mask of an update may name. */
 export const PROFILE_FIELDS: MaskedFields<ProfileMessage, AgentProfile> = {
@@ -53,6 +65,16 @@ export const PROFILE_FIELDS: MaskedFields<ProfileMessage, AgentProfile> = {
       leaseTtlMs: duration(bad, field, message.leaseTtl, minLeaseTtlMs, maxLeaseTtlMs) ?? 0,
     }),
   },
+  max_concurrent_tasks: {
+    isSet: (message) => message.maxConcurrentTasks !== 0,
+    read: (bad, field, message, { concurrentTasks }) => ({
+      maxConcurrentTasks: whole(bad, field, message.maxConcurrentTasks || DEFAULT_CONCURRENT_TASKS, 1, concurrentTasks),
+    }),
+  },
+  task_delivery: {
+    isSet: (message) => message.taskDelivery !== TaskDeliveryMessage.UNSPECIFIED,
+    read: (bad, field, message) => ({ taskDelivery: taskDelivery(bad, field, message.taskDelivery) }),
+  },
 };
 
 const NOTHING_SAID: AgentProfile = {
@@ -63,6 +85,8 @@ const NOTHING_SAID: AgentProfile = {
   labels: {},
   metadata: undefined,
   leaseTtlMs: 0,
+  maxConcurrentTasks: DEFAULT_CONCURRENT_TASKS,
+  taskDelivery: TaskDelivery.AUTO,
 };
 
 /** The profile of a registration: what is not set is empty. */

@@ -72,6 +72,7 @@ export function createSessionService({
         agentId: id(bad, "agent_id", request.agentId),
         workflowId: optionalId(bad, "workflow_id", request.workflowId),
         metadata: freeData(bad, "metadata", request.metadata, limits),
+        tasks: [],
         requestId: request_id,
       };
       bad.throwIfAny();

@@ -1,4 +1,4 @@
-/** The streams and waits: WatchState, WatchSessions, WaitForState. */
+/** The streams and waits: WatchState, WatchSessions, WatchTasks, WaitForState. */
 import type { HandlerContext } from "@connectrpc/connect";
 import type { WatchSessionsRequest, WatchSessionsResponse } from "../../gen/opscore/v1/session_service_pb.js";
 import type {
@@ -7,14 +7,22 @@ import type {
   WatchStateRequest,
   WatchStateResponse,
 } from "../../gen/opscore/v1/state_service_pb.js";
+import type { WatchTasksRequest, WatchTasksResponse } from "../../gen/opscore/v1/task_service_pb.js";
 import { PushStream } from "../lib/push-source.js";
-import type { Agent, SessionRecord } from "../storage/records.js";
+import type { Agent, SessionRecord, TaskRecord } from "../storage/records.js";
 import type { Storage } from "../storage/storage.js";
 import type { BatchContent } from "../watch/batch.js";
-import { AgentFilter, SessionFilter, type AgentEvent, type SessionEvent } from "../watch/filters.js";
+import {
+  AgentFilter,
+  SessionFilter,
+  TaskFilter,
+  type AgentEvent,
+  type SessionEvent,
+  type TaskEvent,
+} from "../watch/filters.js";
 import type { WatchHub } from "../watch/hub.js";
 import type { WatchRequest } from "../watch/topic.js";
-import { agentTopic, sessionTopic } from "../watch/topics.js";
+import { agentTopic, sessionTopic, taskTopic } from "../watch/topics.js";
 import { waitForState, type WaitRequest } from "../watch/wait.js";
 import { callerKey } from "./caller.js";
 import type { Limits } from "./limits.js";
@@ -24,16 +32,18 @@ import {
   duration,
   id,
   ids,
+  optionalId,
   selector,
   sessionStatuses,
   states,
   Violations,
 } from "./validation/index.js";
-import { toAgent, toAgentState, toSession, toStateEvent } from "./wire/index.js";
+import { toAgent, toAgentState, toSession, toStateEvent, toTask } from "./wire/index.js";
 
 export interface WatchHandlers {
   watchState(request: WatchStateRequest, context: HandlerContext): PushStream<WatchStateResponse>;
   watchSessions(request: WatchSessionsRequest, context: HandlerContext): PushStream<WatchSessionsResponse>;
+  watchTasks(request: WatchTasksRequest, context: HandlerContext): PushStream<WatchTasksResponse>;
   waitForState(request: WaitForStateRequest, context: HandlerContext): Promise<WaitForStateResponse>;
 }
 
@@ -49,6 +59,7 @@ export function createWatchHandlers(deps: {
   const { storage, hub, limits } = deps;
   const agents = hub.topic({ ...agentTopic, present: presentStates });
   const sessions = hub.topic({ ...sessionTopic, present: presentSessions });
+  const tasks = hub.topic({ ...taskTopic, present: presentTasks });
   return {
     watchState(request, context) {
       const { namespace } = context.values.get(callerKey);
@@ -77,6 +88,19 @@ export function createWatchHandlers(deps: {
       const start = readStart(bad, request, limits);
       bad.throwIfAny();
       return new PushStream(sessions.watch(new SessionFilter(filter), start), () => context.signal);
+    },
+
+    watchTasks(request, context) {
+      const { namespace } = context.values.get(callerKey);
+      const bad = new Violations();
+      const filter = {
+        namespace,
+        agentId: optionalId(bad, "agent_id", request.agentId),
+        sessionIds: ids(bad, "session_ids", request.sessionIds, limits.watchedIds),
+      };
+      const start = readStart(bad, request, limits);
+      bad.throwIfAny();
+      return new PushStream(tasks.watch(new TaskFilter(filter), start), () => context.signal);
     },
 
     async waitForState(request, context) {
@@ -152,6 +176,20 @@ function presentSessions(content: BatchContent<SessionEvent, SessionRecord>): Wa
       previousStatus,
     })),
     sessions: content.items.map(toSession),
+    resumeToken: content.resumeToken,
+  };
+}
+
+function presentTasks(content: BatchContent<TaskEvent, TaskRecord>): WatchTasksResponse {
+  return {
+    $typeName: "opscore.v1.WatchTasksResponse",
+    kind: content.kind,
+    events: content.events.map(({ task, previousStatus = 0 }) => ({
+      $typeName: "opscore.v1.TaskEvent",
+      task: toTask(task),
+      previousStatus,
+    })),
+    tasks: content.items.map(toTask),
     resumeToken: content.resumeToken,
   };
 }

@@ -27,6 +27,14 @@ export type AgentChangeType = (typeof AgentChangeType)[keyof typeof AgentChangeT
 export const SessionChangeType = { STARTED: 1, UPDATED: 2, ENDED: 3 } as const;
 export type SessionChangeType = (typeof SessionChangeType)[keyof typeof SessionChangeType];
 
+/** Where a task is. The numbers are those of `opscore.v1.TaskStatus`. */
+export const TaskStatus = { PENDING: 1, READY: 2, LEASED: 3, COMPLETED: 4, FAILED: 5, CANCELLED: 6 } as const;
+export type TaskStatus = (typeof TaskStatus)[keyof typeof TaskStatus];
+
+/** How tasks reach an agent. The numbers are those of `opscore.v1.TaskDelivery`. */
+export const TaskDelivery = { AUTO: 0, STREAM: 1, ENDPOINT: 2, AGENTKIT: 3 } as const;
+export type TaskDelivery = (typeof TaskDelivery)[keyof typeof TaskDelivery];
+
 /** The actor of what the server itself observes from leases. */
 export const LEASE_ACTOR = "system:lease";
 
@@ -71,6 +79,9 @@ export interface AgentProfile {
   readonly metadata: JsonObject | undefined;
   /** 0: no lease. */
   readonly leaseTtlMs: number;
+  /** How many tasks it works on at the same time, from 1. */
+  readonly maxConcurrentTasks: number;
+  readonly taskDelivery: TaskDelivery;
 }
 
 /** An agent's data, without its state and without the lease, which change far more often. */
@@ -98,6 +109,7 @@ export interface Agent {
 export interface SessionRecord {
   readonly namespace: string;
   readonly sessionId: string;
+  /** Empty when its tasks go to any agent with a capability. */
   readonly agentId: string;
   readonly workflowId: string;
   readonly status: SessionStatus;
@@ -105,6 +117,89 @@ export interface SessionRecord {
   readonly result: JsonObject | undefined;
   readonly error: string;
   readonly startTime: number;
+  readonly updateTime: number;
+  readonly endTime: number | undefined;
+  readonly revision: number;
+  /** About how many bytes the record takes on the wire. */
+  readonly size: number;
+}
+
+/** When a failed attempt is followed by another. */
+export interface RetryPolicy {
+  /** The first attempt counted, from 1. */
+  readonly maxAttempts: number;
+  readonly initialBackoffMs: number;
+  readonly maxBackoffMs: number;
+  readonly multiplier: number;
+}
+
+/** What a workflow says of a step. */
+export interface TaskDefinition {
+  readonly taskId: string;
+  readonly displayName: string;
+  /** Empty: what the session says. */
+  readonly capability: string;
+  readonly parameters: JsonObject | undefined;
+  readonly dependsOn: readonly string[];
+  /** How long one attempt may take. */
+  readonly timeoutMs: number;
+  readonly retry: RetryPolicy;
+  readonly priority: number;
+  /** How long to wait after the task could start. */
+  readonly startDelayMs: number;
+}
+
+/** A stored definition of work. */
+export interface WorkflowRecord {
+  readonly namespace: string;
+  readonly workflowId: string;
+  readonly displayName: string;
+  readonly description: string;
+  readonly version: string;
+  readonly tasks: readonly TaskDefinition[];
+  readonly createTime: number;
+  readonly updateTime: number;
+  /** Grows at every change of a workflow, also when one is deleted and stored again. Not a revision of the log. */
+  readonly revision: number;
+}
+
+/** What a session is to do in one step: a definition, and for whom it is. */
+export interface TaskPlan extends TaskDefinition {
+  /** The only agent that may get it; empty: any with the capability. */
+  readonly boundAgentId: string;
+}
+
+/** A task as of one commit. */
+export interface TaskRecord extends TaskPlan {
+  readonly namespace: string;
+  readonly sessionId: string;
+  readonly workflowId: string;
+  readonly status: TaskStatus;
+  /** Results of the tasks that it depends on, by their ids, from when it is READY; see `collectResults`. */
+  readonly inputs: JsonObject | undefined;
+  /** Grows by one at every lease: the fencing number. 0 before the first. */
+  readonly attempt: number;
+  /** How many further attempts there are. */
+  readonly attemptsLeft: number;
+  /** Who has it, or had it last; empty before the first attempt. */
+  readonly agentId: string;
+  readonly agentIncarnation: number;
+  /** How that attempt reaches its agent; AUTO before the first. */
+  readonly delivery: TaskDelivery;
+  /** READY: not to be leased before; undefined: at once. */
+  readonly notBefore: number | undefined;
+  /** LEASED: when the lease runs out. A renewal moves it without a commit, so records in the log show the lease's first end. */
+  readonly leaseExpireTime: number | undefined;
+  /** LEASED: when the attempt ends, renewed or not. */
+  readonly deadline: number | undefined;
+  readonly result: JsonObject | undefined;
+  /** Why the last attempt failed, for programs. */
+  readonly reason: string;
+  /** Why the last attempt failed, for people. */
+  readonly error: string;
+  readonly createTime: number;
+  /** When the last attempt was leased. */
+  readonly startTime: number | undefined;
   readonly updateTime: number;
   readonly endTime: number | undefined;
   readonly revision: number;
@@ -144,4 +239,15 @@ export interface SessionChange {
   readonly previousStatus: SessionStatus | undefined;
 }
 
-export type Change = AgentChange | SessionChange;
+/** One entry of the log: one commit to one task. A command that touches several tasks of a session makes one entry for each. */
+export interface TaskChange {
+  readonly kind: "task";
+  readonly namespace: string;
+  readonly partition: number;
+  readonly revision: number;
+  readonly task: TaskRecord;
+  /** Undefined for a task that was just created. */
+  readonly previousStatus: TaskStatus | undefined;
+}
+
+export type Change = AgentChange | SessionChange | TaskChange;

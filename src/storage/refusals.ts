@@ -1,7 +1,8 @@
 /** Why storages refuse commands, in the same words whichever storage it is. */
 import { OpsCoreError } from "../errors/index.js";
-import type { SessionStatus, State } from "./records.js";
+import type { SessionStatus, State, TaskStatus } from "./records.js";
 import { sessionStatusName, stateName } from "./state-machine.js";
+import { taskStatusName } from "./task-machine.js";
 
 /** When a caller that found no room should come back: some of the held reports have been answered by then. */
 const RETRY_AFTER_MS = 1_000;
@@ -62,6 +63,30 @@ export function illegalStatus(sessionId: string, current: SessionStatus, next: S
   const [from, to] = [sessionStatusName(current), sessionStatusName(next)];
   const message = `session ${sessionId} is ${from} and cannot become ${to}`;
   return new OpsCoreError("ILLEGAL_TRANSITION", message, { from, to });
+}
+
+/** @param current the task's last attempt, whose status this is */
+export function staleAttempt(taskId: string, attempt: number, current: number, status: TaskStatus): OpsCoreError {
+  const metadata = { attempt: String(attempt), current: String(current), status: taskStatusName(status) };
+  const message = `attempt ${attempt} of task ${taskId} is not under way: the task is ${metadata.status} at attempt ${current}`;
+  return new OpsCoreError("STALE_ATTEMPT", message, metadata);
+}
+
+export function taskEnded(taskId: string, status: TaskStatus): OpsCoreError {
+  const metadata = { task_id: taskId, status: taskStatusName(status) };
+  return new OpsCoreError("TASK_ENDED", `task ${taskId} has ended as ${metadata.status}`, metadata);
+}
+
+/** A task that was to be retried is not FAILED. */
+export function taskMismatch(taskId: string, current: TaskStatus, revision: number): OpsCoreError {
+  const metadata = { status: taskStatusName(current), revision: String(revision) };
+  return new OpsCoreError("STATE_MISMATCH", `task ${taskId} is ${metadata.status}, not FAILED`, metadata);
+}
+
+/** @param revision 0 when there is no such workflow */
+export function workflowMismatch(workflowId: string, revision: number): OpsCoreError {
+  const message = `workflow ${workflowId} is at revision ${revision}, not what was expected`;
+  return new OpsCoreError("STATE_MISMATCH", message, { revision: String(revision) });
 }
 
 function incarnations(incarnation: number, current: number): Readonly<Record<string, string>> {

@@ -1,5 +1,5 @@
 import type { JsonObject } from "../lib/json.js";
-import type { AgentProfile, ReportContent, SessionRecord } from "./records.js";
+import type { AgentProfile, ReportContent, SessionRecord, TaskRecord } from "./records.js";
 
 /** What a record's numbers, times and tags take, in bytes. */
 const FIXED_BYTES = 64;
@@ -31,6 +31,15 @@ export function agentSize(agentId: string, profile: AgentProfile): number {
 export function sessionSize(session: Omit<SessionRecord, "size">): number {
   const ids = session.sessionId.length + session.agentId.length + session.workflowId.length;
   return FIXED_BYTES + ids + session.error.length + jsonSize(session.metadata) + jsonSize(session.result);
+}
+
+/** About how many bytes a task takes on the wire. */
+export function taskSize(task: Omit<TaskRecord, "size">): number {
+  let size = 2 * FIXED_BYTES + task.sessionId.length + task.taskId.length + task.workflowId.length;
+  size += task.displayName.length + task.capability.length + task.boundAgentId.length + task.agentId.length;
+  size += task.reason.length + task.error.length;
+  for (const dependency of task.dependsOn) size += dependency.length + 2;
+  return size + jsonSize(task.parameters) + jsonSize(task.inputs) + jsonSize(task.result);
 }
 
 function jsonSize(value: JsonObject | undefined): number {

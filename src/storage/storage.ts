@@ -1,5 +1,5 @@
 /**
- * The storage contract. `test/contract/storage.ts` is the same contract as a test suite: a storage is finished when it passes.
+ * The storage contract; `tasks.ts` has the part of it that runs work. `test/contract/storage.ts` is the same contract as a test suite: a storage is finished when it passes.
  *
  * The log is the design. Every command is atomic: it changes one entity and appends its changes to the log of that entity's
  * partition, or does nothing and throws. Watches, waits, history and other replicas read the log and nothing else.
@@ -20,7 +20,12 @@ import type {
   SessionStatus,
   State,
   StateRecord,
+  TaskPlan,
+  TaskRecord,
 } from "./records.js";
+import type { TaskSnapshotQuery, TaskStorage } from "./tasks.js";
+
+export type * from "./tasks.js";
 
 /** For how long the answer to a `requestId` is remembered. */
 export const REQUEST_MEMORY_MS = 10 * 60_000;
@@ -163,9 +168,15 @@ export interface Expired {
 }
 
 export interface StartSession extends SessionKey, Repeatable, Attributed {
+  /** Must be registered; empty when every task goes to any agent with its capability. */
   readonly agentId: string;
   readonly workflowId: string;
   readonly metadata: JsonObject | undefined;
+  /**
+   * What is to be done, in an order in which dependencies come first. Those without dependencies are READY at once. A session
+   * without tasks ends when it is told to.
+   */
+  readonly tasks: readonly TaskPlan[];
 }
 
 export interface UpdateSession extends SessionKey, Repeatable, Attributed {
@@ -255,9 +266,10 @@ export interface ChangeLog {
   tail(listener: LogListener): Awaitable<LogTail>;
   snapshotAgents(query: SnapshotQuery): Awaitable<Snapshot<Agent>>;
   snapshotSessions(query: SnapshotQuery): Awaitable<Snapshot<SessionRecord>>;
+  snapshotTasks(query: TaskSnapshotQuery): Awaitable<Snapshot<TaskRecord>>;
 }
 
-export interface Storage extends ChangeLog {
+export interface Storage extends ChangeLog, TaskStorage {
   registerAgent(command: RegisterAgent): Awaitable<Registered>;
   /** @throws AGENT_NOT_FOUND, STALE_INCARNATION, UNKNOWN_INCARNATION */
   deregisterAgent(command: DeregisterAgent): Awaitable<Agent>;
@@ -286,7 +298,11 @@ export interface Storage extends ChangeLog {
   confirmExpiry(namespace: string): Awaitable<number>;
   /** @throws AGENT_NOT_FOUND, SESSION_ALREADY_EXISTS */
   startSession(command: StartSession): Awaitable<SessionRecord>;
-  /** @throws SESSION_NOT_FOUND, SESSION_ENDED, STATE_MISMATCH, ILLEGAL_TRANSITION, in this order of checks */
+  /**
+   * With the end of a session its tasks that have not ended are CANCELLED.
+   *
+   * @throws SESSION_NOT_FOUND, SESSION_ENDED, STATE_MISMATCH, ILLEGAL_TRANSITION, in this order of checks
+   */
   updateSession(command: UpdateSession): Awaitable<SessionRecord>;
   getSession(key: SessionKey): Awaitable<SessionRecord | undefined>;
   listSessions(query: ListSessions): Awaitable<Page<SessionRecord>>;

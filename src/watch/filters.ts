@@ -5,6 +5,7 @@
 import type { Selector } from "../lib/selector.js";
 import {
   AgentChangeType,
+  TaskStatus,
   type Agent,
   type AgentChange,
   type AgentScope,
@@ -13,6 +14,8 @@ import {
   type SessionRecord,
   type SessionStatus,
   type State,
+  type TaskChange,
+  type TaskRecord,
 } from "../storage/records.js";
 
 /** The event type of an agent whose change makes it leave the filter; `opscore.v1.StateEvent.Type.EXITED`. */
@@ -26,11 +29,14 @@ export interface AgentEvent extends Omit<AgentChange, "type"> {
 /** A session's change as a watcher sees it. */
 export type SessionEvent = SessionChange;
 
+/** A task's change as a watcher sees it. */
+export type TaskEvent = TaskChange;
+
 /** Where the router looks for the filters that a change may concern. */
 export interface FilterIndex {
   readonly kind: Change["kind"];
   readonly namespace: string;
-  /** The entity's own id, or the agent that a session belongs to, or neither: every entity of the namespace. */
+  /** The entity's own id (a task's: its session's), or the agent that a session or a task belongs to, or neither: every entity of the namespace. */
   readonly by: "id" | "agent" | "all";
   /** For `id` and `agent`; sorted, without doubles. */
   readonly ids: readonly string[];
@@ -159,6 +165,47 @@ export class SessionFilter implements Filter<SessionEvent, SessionRecord> {
     return (
       namespace === this.namespace && (this.sessionIds?.has(sessionId) ?? true) && (this.agentIds?.has(agentId) ?? true)
     );
+  }
+}
+
+export interface TaskFilterFields {
+  readonly namespace: string;
+  /** Tasks that it has, and what becomes of them. Empty: of any or none. */
+  readonly agentId: string;
+  /** Empty: of all. */
+  readonly sessionIds: readonly string[];
+}
+
+export class TaskFilter implements Filter<TaskEvent, TaskRecord> {
+  readonly key: string;
+  readonly index: FilterIndex;
+  private readonly sessionIds: ReadonlySet<string> | undefined;
+
+  constructor(private readonly fields: TaskFilterFields) {
+    const { namespace, agentId } = fields;
+    const sessionIds = sorted(fields.sessionIds);
+    // An agent has few tasks, a session may have many.
+    const by = agentId !== "" ? "agent" : sessionIds.length > 0 ? "id" : "all";
+    this.key = JSON.stringify(["task", namespace, agentId, sessionIds]);
+    this.index = { kind: "task", namespace, by, ids: by === "agent" ? [agentId] : sessionIds };
+    this.sessionIds = sessionIds.length > 0 ? new Set(sessionIds) : undefined;
+  }
+
+  match(change: Change): TaskEvent | undefined {
+    if (change.kind !== "task" || !this.isAbout(change.task)) return undefined;
+    // A task that its last agent has let go of is no longer that agent's affair.
+    const isHeld = change.task.status === TaskStatus.LEASED || change.previousStatus === TaskStatus.LEASED;
+    return this.fields.agentId === "" || isHeld ? change : undefined;
+  }
+
+  admits(task: TaskRecord): boolean {
+    return this.isAbout(task) && (this.fields.agentId === "" || task.status === TaskStatus.LEASED);
+  }
+
+  private isAbout({ namespace, sessionId, agentId }: TaskRecord): boolean {
+    const { fields } = this;
+    if (namespace !== fields.namespace || (fields.agentId !== "" && fields.agentId !== agentId)) return false;
+    return this.sessionIds?.has(sessionId) ?? true;
   }
 }
 

@@ -98,13 +98,12 @@ export class Reading<E extends object, I, M> {
 
   private readonly openSnapshot = (): Awaitable<void> => {
     const { hub, spec, filter } = this.group;
-    const { namespace, by, ids } = filter.index;
     const use = (snapshot: Snapshot<I>): void => {
       if (this.next !== this.openSnapshot) return;
       this.position = snapshot.position;
       this.next = this.readSnapshot(snapshot);
     };
-    const opened = spec.snapshot(hub.storage, { namespace, ids: by === "id" ? ids : undefined });
+    const opened = spec.snapshot(hub.storage, filter.index);
     if (isPromise(opened)) return opened.then(use);
     use(opened);
   };

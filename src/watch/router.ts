@@ -26,8 +26,11 @@ class Index {
  * all watchers cost.
  */
 export class ChangeRouter {
-  private readonly agents = new Map<string, Index>();
-  private readonly sessions = new Map<string, Index>();
+  private readonly kinds: Readonly<Record<Change["kind"], Map<string, Index>>> = {
+    agent: new Map(),
+    session: new Map(),
+    task: new Map(),
+  };
   private readonly sinks = new Map<ChangeSink, FilterIndex>();
 
   get size(): number {
@@ -68,14 +71,15 @@ export class ChangeRouter {
     if (here === undefined) return;
     if (change.kind === "agent") offer(here.byId.get(change.state.agentId), change, dirty);
     else {
-      offer(here.byId.get(change.session.sessionId), change, dirty);
-      offer(here.byAgent.get(change.session.agentId), change, dirty);
+      const { sessionId, agentId } = change.kind === "session" ? change.session : change.task;
+      offer(here.byId.get(sessionId), change, dirty);
+      offer(here.byAgent.get(agentId), change, dirty);
     }
     offer(here.all, change, dirty);
   }
 
   private indexesOf(kind: Change["kind"]): Map<string, Index> {
-    return kind === "agent" ? this.agents : this.sessions;
+    return this.kinds[kind];
   }
 
   private placesOf({ kind, namespace, by, ids }: FilterIndex): Set<ChangeSink>[] {

@@ -2,9 +2,9 @@ import { serverStopping } from "../errors/index.js";
 import type { Awaitable } from "../lib/awaitable.js";
 import type { PushSource } from "../lib/push-source.js";
 import type { Change } from "../storage/records.js";
-import type { ChangeLog, Position, Snapshot, SnapshotQuery } from "../storage/storage.js";
+import type { ChangeLog, Position, Snapshot } from "../storage/storage.js";
 import { Batch, BatchKind, cut, type Present } from "./batch.js";
-import type { Filter } from "./filters.js";
+import type { Filter, FilterIndex } from "./filters.js";
 import type { WatchHub } from "./hub.js";
 import { advance } from "./position.js";
 import type { ChangeSink } from "./router.js";
@@ -15,7 +15,8 @@ import { Watcher } from "./watcher.js";
 /** What the hub must know of a kind of stream: E are its events, I the entities of its snapshots, M its messages. */
 export interface TopicSpec<E, I, M> {
   readonly present: Present<E, I, M>;
-  readonly snapshot: (log: ChangeLog, query: SnapshotQuery) => Awaitable<Snapshot<I>>;
+  /** Current entities that the filter may admit. */
+  readonly snapshot: (log: ChangeLog, index: FilterIndex) => Awaitable<Snapshot<I>>;
   readonly event: (event: E) => EventFacts;
   readonly item: (item: I) => ItemFacts;
   /** Whether the event removes its entity, or brings it back; a watch whose every named entity is gone ends. */
@@ -42,7 +43,7 @@ export interface WatchRequest {
   readonly progressIntervalMs: number;
 }
 
-/** One kind of stream: agents' states, or sessions. */
+/** One kind of stream: agents' states, sessions, or tasks. */
 export class Topic<E extends object, I, M> {
   private readonly groups = new Map<string, Group<E, I, M>>();
 

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { TaskDelivery } from "../../src/storage/records.js";
 import { startServerUnowned, type TestServer } from "../helpers/server.js";
 import { Shell } from "./harness.js";
 
@@ -180,6 +181,8 @@ describe("agent list", () => {
       labels: {},
       metadata: undefined,
       leaseTtlMs: 0,
+      maxConcurrentTasks: 1,
+      taskDelivery: TaskDelivery.AUTO,
     };
     const key = { namespace: `test-${namespaces}`, agentId, actor: "test", requestId: "" };
     await server.server.storage.registerAgent({ ...key, profile, initialState: 1, keepState: false });

@@ -226,7 +226,7 @@ class Run {
   private expectReplayable(): void {
     const states = new Map<string, unknown>();
     for (const change of this.log) {
-      if (change.kind === "session") continue;
+      if (change.kind !== "agent") continue;
       const { agentId } = change.state;
       expect(change.previous).toEqual(states.get(agentId));
       if (change.type === AgentChangeType.DEREGISTERED) states.delete(agentId);

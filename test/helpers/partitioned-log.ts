@@ -3,7 +3,15 @@
  * committed reaches the tail only when the test delivers it, partition by partition. With it the tests can put a watcher and
  * the hub at any distance from each other.
  */
-import type { Agent, AgentChange, AgentChangeType, Liveness, SessionRecord, State } from "../../src/storage/records.js";
+import type {
+  Agent,
+  AgentChange,
+  AgentChangeType,
+  Liveness,
+  SessionRecord,
+  State,
+  TaskRecord,
+} from "../../src/storage/records.js";
 import { AgentChangeType as Type, Liveness as Live } from "../../src/storage/records.js";
 import type {
   ChangeLog,
@@ -117,6 +125,10 @@ export class PartitionedLog implements ChangeLog {
     throw new Error("this log has no sessions");
   }
 
+  snapshotTasks(): Promise<Snapshot<TaskRecord>> {
+    throw new Error("this log has no tasks");
+  }
+
   /** Pages are read one after the other, so later ones hold records newer than the snapshot's position. */
   private async *pages({ namespace, ids }: SnapshotQuery): AsyncGenerator<SnapshotPage<Agent>> {
     for (let partition = 0; partition < this.partitions; partition++) {
@@ -184,6 +196,8 @@ function makeAgent(
       labels,
       metadata: undefined,
       leaseTtlMs: 0,
+      maxConcurrentTasks: 1,
+      taskDelivery: 0,
       incarnation: 1,
       registerTime: 0,
       updateTime: 0,

@@ -1,5 +1,5 @@
 /** Commands with everything in them that a test does not care about. */
-import { State, type AgentProfile } from "../../src/storage/records.js";
+import { State, TaskDelivery, type AgentProfile } from "../../src/storage/records.js";
 import type {
   ListAgents,
   ListSessions,
@@ -22,6 +22,8 @@ export function aProfile(profile: Partial<AgentProfile> = {}): AgentProfile {
     labels: {},
     metadata: undefined,
     leaseTtlMs: 0,
+    maxConcurrentTasks: 1,
+    taskDelivery: TaskDelivery.AUTO,
     ...profile,
   };
 }
@@ -72,6 +74,7 @@ export function aSession(sessionId: string, agentId: string, session: Partial<St
     agentId,
     workflowId: "",
     metadata: undefined,
+    tasks: [],
     requestId: "",
     actor: ACTOR,
     ...session,

@@ -1,4 +1,4 @@
-import { State } from "../../../src/storage/records.js";
+import { State, TaskDelivery } from "../../../src/storage/records.js";
 import type { Storage } from "../../../src/storage/storage.js";
 import type { ServerOptions } from "../../scenario.js";
 import { agentId } from "../population.js";
@@ -20,6 +20,8 @@ export async function fill(storage: Storage, options: ServerOptions): Promise<vo
         labels: { env: "bench" },
         metadata: undefined,
         leaseTtlMs,
+        maxConcurrentTasks: 1,
+        taskDelivery: TaskDelivery.AUTO,
       },
       initialState: State.IDLE,
       keepState: false,

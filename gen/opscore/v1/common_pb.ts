@@ -12,7 +12,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file opscore/v1/common.proto.
  */
 export const file_opscore_v1_common: GenFile = /*@__PURE__*/
-  fileDesc("ChdvcHNjb3JlL3YxL2NvbW1vbi5wcm90bxIKb3BzY29yZS52MSKQBAoFQWdlbnQSEAoIYWdlbnRfaWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSFAoMY2FwYWJpbGl0aWVzGAQgAygJEhgKEGNvbnRhY3RfZW5kcG9pbnQYBSABKAkSLQoGbGFiZWxzGAYgAygLMh0ub3BzY29yZS52MS5BZ2VudC5MYWJlbHNFbnRyeRIpCghtZXRhZGF0YRgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSLAoJbGVhc2VfdHRsGAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjUKEWxlYXNlX2V4cGlyZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtpbmNhcm5hdGlvbhgKIAEoAxIlCgVzdGF0ZRgLIAEoCzIWLm9wc2NvcmUudjEuQWdlbnRTdGF0ZRIxCg1yZWdpc3Rlcl90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcmV2aXNpb24YDiABKAMaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKCAwoKQWdlbnRTdGF0ZRIQCghhZ2VudF9pZBgBIAEoCRIgCgVzdGF0ZRgCIAEoDjIRLm9wc2NvcmUudjEuU3RhdGUSJgoIbGl2ZW5lc3MYAyABKA4yFC5vcHNjb3JlLnYxLkxpdmVuZXNzEg4KBnJlYXNvbhgEIAEoCRIPCgdtZXNzYWdlGAUgASgJEigKB2RldGFpbHMYBiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhIKCnNlc3Npb25faWQYByABKAkSDwoHdGFza19pZBgIIAEoCRITCgtpbmNhcm5hdGlvbhgJIAEoAxIQCghzZXF1ZW5jZRgKIAEoAxIvCgtyZXBvcnRfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLY29tbWl0X3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGA0gASgDEg0KBWFjdG9yGA4gASgJKpABCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhEKDVNUQVRFX1VOS05PV04QARIWChJTVEFURV9JTklUSUFMSVpJTkcQAhIOCgpTVEFURV9JRExFEAMSEAoMU1RBVEVfQUNUSVZFEAQSDwoLU1RBVEVfRVJST1IQBRISCg5TVEFURV9GSU5JU0hFRBAGKmEKCExpdmVuZXNzEhgKFExJVkVORVNTX1VOU1BFQ0lGSUVEEAASEgoOTElWRU5FU1NfQUxJVkUQARIUChBMSVZFTkVTU19TVVNQRUNUEAISEQoNTElWRU5FU1NfTE9TVBADKp4BCglXYXRjaEtpbmQSGgoWV0FUQ0hfS0lORF9VTlNQRUNJRklFRBAAEhcKE1dBVENIX0tJTkRfU05BUFNIT1QQARIVChFXQVRDSF9LSU5EX1NZTkNFRBACEhUKEVdBVENIX0tJTkRfRVZFTlRTEAMSFwoTV0FUQ0hfS0lORF9QUk9HUkVTUxAEEhUKEVdBVENIX0tJTkRfUkVTWU5DEAViBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChdvcHNjb3JlL3YxL2NvbW1vbi5wcm90bxIKb3BzY29yZS52MSLfBAoFQWdlbnQSEAoIYWdlbnRfaWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSFAoMY2FwYWJpbGl0aWVzGAQgAygJEhgKEGNvbnRhY3RfZW5kcG9pbnQYBSABKAkSLQoGbGFiZWxzGAYgAygLMh0ub3BzY29yZS52MS5BZ2VudC5MYWJlbHNFbnRyeRIpCghtZXRhZGF0YRgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSLAoJbGVhc2VfdHRsGAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjUKEWxlYXNlX2V4cGlyZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtpbmNhcm5hdGlvbhgKIAEoAxIlCgVzdGF0ZRgLIAEoCzIWLm9wc2NvcmUudjEuQWdlbnRTdGF0ZRIxCg1yZWdpc3Rlcl90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcmV2aXNpb24YDiABKAMSHAoUbWF4X2NvbmN1cnJlbnRfdGFza3MYDyABKAUSLwoNdGFza19kZWxpdmVyeRgQIAEoDjIYLm9wc2NvcmUudjEuVGFza0RlbGl2ZXJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiggMKCkFnZW50U3RhdGUSEAoIYWdlbnRfaWQYASABKAkSIAoFc3RhdGUYAiABKA4yES5vcHNjb3JlLnYxLlN0YXRlEiYKCGxpdmVuZXNzGAMgASgOMhQub3BzY29yZS52MS5MaXZlbmVzcxIOCgZyZWFzb24YBCABKAkSDwoHbWVzc2FnZRgFIAEoCRIoCgdkZXRhaWxzGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBISCgpzZXNzaW9uX2lkGAcgASgJEg8KB3Rhc2tfaWQYCCABKAkSEwoLaW5jYXJuYXRpb24YCSABKAMSEAoIc2VxdWVuY2UYCiABKAMSLwoLcmVwb3J0X3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2NvbW1pdF90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgNIAEoAxINCgVhY3RvchgOIAEoCSqQAQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIRCg1TVEFURV9VTktOT1dOEAESFgoSU1RBVEVfSU5JVElBTElaSU5HEAISDgoKU1RBVEVfSURMRRADEhAKDFNUQVRFX0FDVElWRRAEEg8KC1NUQVRFX0VSUk9SEAUSEgoOU1RBVEVfRklOSVNIRUQQBiphCghMaXZlbmVzcxIYChRMSVZFTkVTU19VTlNQRUNJRklFRBAAEhIKDkxJVkVORVNTX0FMSVZFEAESFAoQTElWRU5FU1NfU1VTUEVDVBACEhEKDUxJVkVORVNTX0xPU1QQAyp/CgxUYXNrRGVsaXZlcnkSHQoZVEFTS19ERUxJVkVSWV9VTlNQRUNJRklFRBAAEhgKFFRBU0tfREVMSVZFUllfU1RSRUFNEAESGgoWVEFTS19ERUxJVkVSWV9FTkRQT0lOVBACEhoKFlRBU0tfREVMSVZFUllfQUdFTlRLSVQQAyqeAQoJV2F0Y2hLaW5kEhoKFldBVENIX0tJTkRfVU5TUEVDSUZJRUQQABIXChNXQVRDSF9LSU5EX1NOQVBTSE9UEAESFQoRV0FUQ0hfS0lORF9TWU5DRUQQAhIVChFXQVRDSF9LSU5EX0VWRU5UUxADEhcKE1dBVENIX0tJTkRfUFJPR1JFU1MQBBIVChFXQVRDSF9LSU5EX1JFU1lOQxAFYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * An agent: who it is, how it is reached, and what it is doing.
@@ -117,6 +117,20 @@ export type Agent = Message<"opscore.v1.Agent"> & {
    * @generated from field: int64 revision = 14;
    */
   revision: bigint;
+
+  /**
+   * How many tasks it works on at the same time: 1 to 1000. Default 1. With more than one it is given tasks while it is ACTIVE, too.
+   *
+   * @generated from field: int32 max_concurrent_tasks = 15;
+   */
+  maxConcurrentTasks: number;
+
+  /**
+   * How tasks reach it.
+   *
+   * @generated from field: opscore.v1.TaskDelivery task_delivery = 16;
+   */
+  taskDelivery: TaskDelivery;
 };
 
 /**
@@ -345,6 +359,48 @@ export const LivenessSchema: GenEnum<Liveness> = /*@__PURE__*/
   enumDesc(file_opscore_v1_common, 1);
 
 /**
+ * How tasks reach an agent.
+ *
+ * @generated from enum opscore.v1.TaskDelivery
+ */
+export enum TaskDelivery {
+  /**
+   * By a POST to its `contact_endpoint` if it has one, else on its TaskService.WatchTasks stream.
+   *
+   * @generated from enum value: TASK_DELIVERY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * On a TaskService.WatchTasks stream that the agent opens. It answers with CompleteTask or FailTask and renews its leases.
+   *
+   * @generated from enum value: TASK_DELIVERY_STREAM = 1;
+   */
+  STREAM = 1,
+
+  /**
+   * By a signed POST to its `contact_endpoint`. It answers as on a stream, or by its reports: what says IDLE completes, what says
+   * ERROR fails the task that it names, else the one that the agent was last reported ACTIVE for.
+   *
+   * @generated from enum value: TASK_DELIVERY_ENDPOINT = 2;
+   */
+  ENDPOINT = 2,
+
+  /**
+   * By AgentKit. It answers by its reports, as with ENDPOINT.
+   *
+   * @generated from enum value: TASK_DELIVERY_AGENTKIT = 3;
+   */
+  AGENTKIT = 3,
+}
+
+/**
+ * Describes the enum opscore.v1.TaskDelivery.
+ */
+export const TaskDeliverySchema: GenEnum<TaskDelivery> = /*@__PURE__*/
+  enumDesc(file_opscore_v1_common, 2);
+
+/**
  * What one message of a watch stream is.
  *
  * @generated from enum opscore.v1.WatchKind
@@ -399,5 +455,5 @@ export enum WatchKind {
  * Describes the enum opscore.v1.WatchKind.
  */
 export const WatchKindSchema: GenEnum<WatchKind> = /*@__PURE__*/
-  enumDesc(file_opscore_v1_common, 2);
+  enumDesc(file_opscore_v1_common, 3);
 

@@ -30,7 +30,7 @@ export type Session = Message<"opscore.v1.Session"> & {
   sessionId: string;
 
   /**
-   * The agent that it was started on.
+   * The agent that it was started on; empty when its tasks go to any agent with a capability.
    *
    * @generated from field: string agent_id = 2;
    */
@@ -537,7 +537,7 @@ export const SessionEvent_TypeSchema: GenEnum<SessionEvent_Type> = /*@__PURE__*/
 
 /**
  * Where a session is. Legal transitions: STARTED to RUNNING, PAUSED or an end; RUNNING to PAUSED or an end; PAUSED to RUNNING or
- * an end; an end to nothing.
+ * an end; an end to nothing (but see TaskService.RetryTask).
  *
  * @generated from enum opscore.v1.SessionStatus
  */
@@ -627,7 +627,8 @@ export const SessionService: GenService<{
     output: typeof GetSessionResponseSchema;
   },
   /**
-   * Changes a session. Emits UPDATED when something changed.
+   * Changes a session. Emits UPDATED when something changed. Tasks of a session that is PAUSED are not leased; with the end of a
+   * session those that have not ended are cancelled.
    * Fails with NOT_FOUND if there is no such session, with FAILED_PRECONDITION (SESSION_ENDED) if it has ended,
    * (ILLEGAL_TRANSITION) if its status cannot become this one, (STATE_MISMATCH) if `expected_revision` is not the session's.
    *

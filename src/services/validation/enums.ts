@@ -1,5 +1,5 @@
 /** Rules for enumerations: proto3 lets any number through, the domain does not. */
-import { Liveness, SessionStatus, State } from "../../storage/records.js";
+import { Liveness, SessionStatus, State, TaskDelivery, TaskStatus } from "../../storage/records.js";
 import type { Violations } from "./violations.js";
 
 /** No enumeration here has nearly so many members; a longer list is a mistake or an attack. */
@@ -16,6 +16,10 @@ export const states: EnumListRule<State> = enumListRule(state);
 export const livenesses: EnumListRule<Liveness> = enumListRule(enumRule(Liveness, Liveness.ALIVE));
 export const sessionStatus: EnumRule<SessionStatus> = enumRule(SessionStatus, SessionStatus.STARTED);
 export const sessionStatuses: EnumListRule<SessionStatus> = enumListRule(sessionStatus);
+
+export const taskStatuses: EnumListRule<TaskStatus> = enumListRule(enumRule(TaskStatus, TaskStatus.PENDING));
+/** The zero of the wire is one of its values. */
+export const taskDelivery: EnumRule<TaskDelivery> = enumRule(TaskDelivery, TaskDelivery.AUTO);
 
 /** A state that may be left out. */
 export function stateOr(fallback: State, bad: Violations, field: string, value: number): State {

@@ -1,8 +1,17 @@
 /** What a request must be like. Every rule reads one kind of field: see {@link Violations} for how they work together. */
 export { capabilities, ids, labels, selector } from "./collections.js";
 export { freeData, jsonBytes } from "./data.js";
-export { livenesses, sessionStatus, sessionStatuses, state, stateOr, states } from "./enums.js";
+export {
+  livenesses,
+  sessionStatus,
+  sessionStatuses,
+  state,
+  stateOr,
+  states,
+  taskDelivery,
+  taskStatuses,
+} from "./enums.js";
 export { patch, type MaskedFields } from "./masks.js";
-export { count, duration, pageSize, timestamp } from "./numbers.js";
+export { count, duration, pageSize, timestamp, whole } from "./numbers.js";
 export { httpUrl, id, name, optionalId, reason, requestId, text } from "./text.js";
 export { Violations } from "./violations.js";

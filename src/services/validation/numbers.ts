@@ -15,6 +15,12 @@ export function count(bad: Violations, field: string, value: bigint): number {
   return Number(value);
 }
 
+/** A whole number between two bounds. */
+export function whole(bad: Violations, field: string, value: number, min: number, max: number): number {
+  if (value < min || value > max) bad.add(field, `must be ${min} to ${max}`);
+  return value;
+}
+
 /** How many entries a page may have. */
 export function pageSize(bad: Violations, field: string, value: number, limits: Limits): number {
   if (value === 0) return limits.defaultPageSize;

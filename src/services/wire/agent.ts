@@ -24,6 +24,8 @@ export function toAgent({ record, state, leaseExpireTime }: Agent): AgentMessage
     registerTime: toTimestamp(record.registerTime),
     updateTime: toTimestamp(record.updateTime),
     revision: BigInt(record.revision),
+    maxConcurrentTasks: record.maxConcurrentTasks,
+    taskDelivery: record.taskDelivery,
   };
 }
 

@@ -2,4 +2,6 @@
 export { toAgent, toLease } from "./agent.js";
 export { toSession } from "./session.js";
 export { toAgentState, toStateEvent } from "./state.js";
+export { toTask } from "./task.js";
 export { toDuration, toTimestamp } from "./time.js";
+export { toWorkflow } from "./workflow.js";

@@ -137,6 +137,7 @@ export class Agents {
     entry.state = state;
     entry.sequence = 0;
     entry.reportedTime = -Infinity;
+    entry.slots = undefined;
     return entry;
   }
 

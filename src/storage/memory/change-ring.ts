@@ -107,6 +107,7 @@ class Tail implements LogTail {
 }
 
 function bytesOf(change: Change): number {
+  if (change.kind === "task") return CHANGE_OVERHEAD + change.task.size;
   if (change.kind === "session") return CHANGE_OVERHEAD + change.session.size;
   return CHANGE_OVERHEAD + change.state.size + (change.agent?.record.size ?? 0);
 }

@@ -7,6 +7,8 @@ import {
   type SessionRecord,
   type SessionStatus,
   type StateRecord,
+  type TaskRecord,
+  type TaskStatus,
 } from "../records.js";
 import type { ChangeRing } from "./change-ring.js";
 import type { AgentEntry } from "./entries.js";
@@ -86,6 +88,17 @@ export class Commits {
       revision: session.revision,
       type,
       session,
+      previousStatus,
+    });
+  }
+
+  task(task: TaskRecord, previousStatus: TaskStatus | undefined): void {
+    this.log.append({
+      kind: "task",
+      namespace: task.namespace,
+      partition: PARTITION,
+      revision: task.revision,
+      task,
       previousStatus,
     });
   }

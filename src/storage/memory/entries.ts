@@ -1,6 +1,8 @@
-import type { AgentRecord, SessionRecord, StateRecord } from "../records.js";
+import type { AgentRecord, SessionRecord, StateRecord, WorkflowRecord } from "../records.js";
+import type { Slot } from "../storage.js";
 import { OrderedIndex, type Ordered } from "./ordered-index.js";
 import type { Ring } from "./ring.js";
+import type { Run, TaskEntry } from "./runs.js";
 import { UNSCHEDULED, type Scheduled } from "./timer-wheel.js";
 
 /** The deadline of what has no lease. */
@@ -14,6 +16,8 @@ export class AgentEntry implements Ordered, Scheduled {
   sequence = 0;
   /** The newest report time of this incarnation, also when the report that brought it changed nothing; never in the future. */
   reportedTime = -Infinity;
+  /** The room that is taken by tasks, by session and task; undefined when none is. */
+  slots: Map<string, Slot> | undefined;
   wheelTick = UNSCHEDULED;
   wheelIndex = 0;
 
@@ -36,6 +40,9 @@ export interface Tombstone {
 }
 
 export class SessionEntry implements Ordered {
+  /** Its tasks, if it has any. */
+  run: Run | undefined;
+
   constructor(
     readonly table: NamespaceTable,
     readonly ordinal: number,
@@ -51,12 +58,36 @@ export class NamespaceTable {
   readonly sessions = new Map<string, SessionEntry>();
   readonly sessionsInOrder = new OrderedIndex<SessionEntry>();
   readonly sessionsByAgent = new Map<string, OrderedIndex<SessionEntry>>();
+  readonly workflows = new Map<string, WorkflowRecord>();
+  readonly tasksInOrder = new OrderedIndex<TaskEntry>();
+  /** Those that are READY or LEASED. */
+  readonly openTasks = new Set<TaskEntry>();
+  private readonly assigned = new Map<string, Set<TaskEntry>>();
   private lastOrdinal = 0;
 
   constructor(readonly namespace: string) {}
 
   get isEmpty(): boolean {
-    return this.agents.size === 0 && this.tombstones.size === 0 && this.sessions.size === 0;
+    return (
+      this.agents.size === 0 && this.tombstones.size === 0 && this.sessions.size === 0 && this.workflows.size === 0
+    );
+  }
+
+  /** The tasks that are LEASED to an agent. */
+  tasksOf(agentId: string): Iterable<TaskEntry> {
+    return this.assigned.get(agentId) ?? [];
+  }
+
+  assign(agentId: string, task: TaskEntry): void {
+    const tasks = this.assigned.get(agentId) ?? new Set();
+    this.assigned.set(agentId, tasks);
+    tasks.add(task);
+  }
+
+  withdraw(agentId: string, task: TaskEntry): void {
+    const tasks = this.assigned.get(agentId);
+    tasks?.delete(task);
+    if (tasks?.size === 0) this.assigned.delete(agentId);
   }
 
   nextOrdinal(): number {
@@ -91,6 +122,10 @@ export class Namespaces {
 
   session(namespace: string, sessionId: string): SessionEntry | undefined {
     return this.tables.get(namespace)?.sessions.get(sessionId);
+  }
+
+  all(): Iterable<NamespaceTable> {
+    return this.tables.values();
   }
 
   clear(): void {

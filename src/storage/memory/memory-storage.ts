@@ -1,6 +1,6 @@
 import { serverStopping } from "../../errors/index.js";
 import type { Awaitable } from "../../lib/awaitable.js";
-import type { Agent, SessionRecord, StateRecord } from "../records.js";
+import type { Agent, SessionRecord, StateRecord, TaskRecord, WorkflowRecord } from "../records.js";
 import type * as contract from "../storage.js";
 import { Agents } from "./agents.js";
 import { Claims } from "./claims.js";
@@ -13,9 +13,13 @@ import { Leases } from "./leases.js";
 import type { MemoryStorageSettings } from "./options.js";
 import { Reports } from "./reports.js";
 import { RequestMemory } from "./request-memory.js";
+import { SessionCommits } from "./session-commits.js";
 import { Sessions } from "./sessions.js";
-import { snapshotAgents, snapshotSessions } from "./snapshots.js";
+import { Slots } from "./slots.js";
+import { snapshotAgents, snapshotSessions, snapshotTasks } from "./snapshots.js";
+import { Tasks } from "./tasks.js";
 import { Tombstones } from "./tombstones.js";
+import { Workflows } from "./workflows.js";
 
 /**
  * The storage contract over plain maps and a ring log, for one process: one partition, nothing to install, nothing kept when the
@@ -34,7 +38,11 @@ export class MemoryStorage implements contract.Storage {
   private readonly reports: Reports;
   private readonly tombstones: Tombstones;
   private readonly agents: Agents;
+  private readonly sessionCommits: SessionCommits;
   private readonly sessions: Sessions;
+  private readonly tasks: Tasks;
+  private readonly slots: Slots;
+  private readonly workflows: Workflows;
   private readonly answers: RequestAnswers;
   private readonly claims: Claims;
   private closed = false;
@@ -57,7 +65,11 @@ export class MemoryStorage implements contract.Storage {
     this.tombstones = new Tombstones(namespaces, settings.maxTombstones, historyAgeMs);
     this.agents = new Agents(namespaces, this.commits, this.leases, this.reports, this.tombstones, this.answers);
     const endedLimits = { count: settings.maxEndedSessions, ageMs: historyAgeMs };
-    this.sessions = new Sessions(namespaces, this.commits, endedLimits, this.answers);
+    this.sessionCommits = new SessionCommits(this.commits, endedLimits, (entry) => this.sessions.drop(entry));
+    this.tasks = new Tasks(namespaces, clock, this.commits, this.sessionCommits);
+    this.sessions = new Sessions(namespaces, this.commits, this.sessionCommits, this.tasks, this.answers);
+    this.slots = new Slots(namespaces, this.commits);
+    this.workflows = new Workflows(namespaces, this.commits);
   }
 
   registerAgent(command: contract.RegisterAgent): contract.Registered {
@@ -145,6 +157,81 @@ export class MemoryStorage implements contract.Storage {
     return this.claims.claim(key);
   }
 
+  putWorkflow(command: contract.PutWorkflow): contract.StoredWorkflow {
+    this.checkOpen();
+    return this.workflows.put(command);
+  }
+
+  getWorkflow(key: contract.WorkflowKey): WorkflowRecord | undefined {
+    this.checkOpen();
+    return this.workflows.get(key);
+  }
+
+  listWorkflows(query: contract.ListWorkflows): contract.Page<WorkflowRecord> {
+    this.checkOpen();
+    return this.workflows.list(query);
+  }
+
+  deleteWorkflow(command: contract.DeleteWorkflow): WorkflowRecord {
+    this.checkOpen();
+    return this.workflows.delete(command);
+  }
+
+  leaseTask(command: contract.LeaseTask): TaskRecord {
+    this.checkOpen();
+    return this.tasks.lease(command);
+  }
+
+  renewTask(command: contract.RenewTask): contract.RenewedTask {
+    this.checkOpen();
+    return this.tasks.renew(command);
+  }
+
+  completeTask(command: contract.CompleteTask): TaskRecord {
+    this.checkOpen();
+    return this.tasks.complete(command);
+  }
+
+  failTask(command: contract.FailTask): TaskRecord {
+    this.checkOpen();
+    return this.tasks.fail(command);
+  }
+
+  cancelTask(command: contract.CancelTask): TaskRecord {
+    this.checkOpen();
+    return this.tasks.cancel(command);
+  }
+
+  retryTask(key: contract.TaskKey): TaskRecord {
+    this.checkOpen();
+    return this.tasks.retry(key);
+  }
+
+  expireTasks({ jitter }: contract.ExpireTasks): number {
+    this.checkOpen();
+    return this.tasks.expire(jitter);
+  }
+
+  getTask(key: contract.TaskKey): TaskRecord | undefined {
+    this.checkOpen();
+    return this.tasks.get(key);
+  }
+
+  listTasks(query: contract.ListTasks): contract.Page<TaskRecord> {
+    this.checkOpen();
+    return this.tasks.list(query);
+  }
+
+  reserveSlot(command: contract.ReserveSlot): contract.SlotOutcome {
+    this.checkOpen();
+    return this.slots.reserve(command);
+  }
+
+  releaseSlot(key: contract.AgentKey & contract.AttemptKey): void {
+    this.checkOpen();
+    this.slots.release(key);
+  }
+
   head(): contract.Position {
     this.checkOpen();
     return this.log.head;
@@ -174,6 +261,11 @@ export class MemoryStorage implements contract.Storage {
     return this.held.size;
   }
 
+  snapshotTasks(query: contract.TaskSnapshotQuery): contract.Snapshot<TaskRecord> {
+    this.checkOpen();
+    return snapshotTasks(this.namespaces, this.log.head, query);
+  }
+
   ready(): boolean {
     return !this.closed;
   }
@@ -190,7 +282,7 @@ export class MemoryStorage implements contract.Storage {
   private forget(): void {
     const now = this.commits.commitTime;
     this.tombstones.forget(now);
-    this.sessions.forget(now);
+    this.sessionCommits.forget(now);
     this.answers.forget();
     this.claims.forget();
   }

@@ -17,6 +17,8 @@ export function agentRecord(identity: Identity, profile: AgentProfile): AgentRec
     labels: profile.labels,
     metadata: profile.metadata,
     leaseTtlMs: profile.leaseTtlMs,
+    maxConcurrentTasks: profile.maxConcurrentTasks,
+    taskDelivery: profile.taskDelivery,
     incarnation: identity.incarnation,
     registerTime: identity.registerTime,
     updateTime: identity.updateTime,
@@ -31,6 +33,8 @@ export function profileEquals(a: AgentProfile, b: AgentProfile): boolean {
     a.version === b.version &&
     a.contactEndpoint === b.contactEndpoint &&
     a.leaseTtlMs === b.leaseTtlMs &&
+    a.maxConcurrentTasks === b.maxConcurrentTasks &&
+    a.taskDelivery === b.taskDelivery &&
     jsonEquals(a.capabilities, b.capabilities) &&
     jsonEquals(a.labels, b.labels) &&
     jsonEquals(a.metadata, b.metadata)

@@ -2,7 +2,6 @@ import { agentNotFound, sessionNotFound } from "../../errors/index.js";
 import { jsonEquals } from "../../lib/json.js";
 import { SessionChangeType, SessionStatus, type SessionRecord } from "../records.js";
 import { illegalStatus, sessionEnded, sessionExists, sessionMismatch } from "../refusals.js";
-import { sessionSize } from "../sizes.js";
 import { isEnded, isLegalSessionTransition } from "../state-machine.js";
 import type { ListSessions, Page, SessionKey, StartSession, UpdateSession } from "../storage.js";
 import type { Commits } from "./commits.js";
@@ -10,7 +9,9 @@ import { decodeCursor, encodeCursor } from "./cursor.js";
 import { SessionEntry, type Namespaces } from "./entries.js";
 import { OrderedIndex, toPage } from "./ordered-index.js";
 import { requestKey, type RequestMemory } from "./request-memory.js";
-import { Ring } from "./ring.js";
+import type { SessionCommits } from "./session-commits.js";
+import { sessionRecord } from "./session-records.js";
+import type { Tasks } from "./tasks.js";
 
 /** How many sessions one page looks at, at most. */
 const SCAN_BUDGET = 10_000;
@@ -21,19 +22,13 @@ export interface SessionAnswers {
   readonly sessionUpdated: RequestMemory<SessionRecord>;
 }
 
-export interface EndedSessionLimits {
-  readonly count: number;
-  readonly ageMs: number;
-}
-
 /** What agents work on. A running session is kept until it ends, an ended one for as long as the limits allow. */
 export class Sessions {
-  private readonly ended = new Ring<SessionEntry>();
-
   constructor(
     private readonly namespaces: Namespaces,
     private readonly commits: Commits,
-    private readonly limits: EndedSessionLimits,
+    private readonly sessionCommits: SessionCommits,
+    private readonly tasks: Tasks,
     private readonly answers: SessionAnswers,
   ) {}
 
@@ -43,9 +38,8 @@ export class Sessions {
     const answered = command.requestId === "" ? undefined : this.answers.sessionStarted.recall(key);
     if (answered !== undefined) return answered;
 
-    const agent = this.namespaces.agent(namespace, agentId);
-    if (agent === undefined) throw agentNotFound(agentId);
-    const { table } = agent;
+    if (agentId !== "" && this.namespaces.agent(namespace, agentId) === undefined) throw agentNotFound(agentId);
+    const table = this.namespaces.getOrCreate(namespace);
     if (table.sessions.has(sessionId)) throw sessionExists(sessionId);
 
     const { commitTime, revision } = this.commits.stamp;
@@ -66,11 +60,14 @@ export class Sessions {
     const entry = new SessionEntry(table, table.nextOrdinal(), record);
     table.sessions.set(sessionId, entry);
     table.sessionsInOrder.add(entry);
-    const ofAgent = table.sessionsByAgent.get(agentId) ?? new OrderedIndex<SessionEntry>();
-    table.sessionsByAgent.set(agentId, ofAgent);
-    ofAgent.add(entry);
+    if (agentId !== "") {
+      const ofAgent = table.sessionsByAgent.get(agentId) ?? new OrderedIndex<SessionEntry>();
+      table.sessionsByAgent.set(agentId, ofAgent);
+      ofAgent.add(entry);
+    }
 
     this.commits.session(SessionChangeType.STARTED, record, undefined);
+    this.tasks.create(entry, command.tasks);
     if (command.requestId !== "") this.answers.sessionStarted.remember(key, record, record.size);
     return record;
   }
@@ -104,16 +101,6 @@ export class Sessions {
     );
   }
 
-  /** Drops ended sessions that are too old or too many. */
-  forget(now: number): void {
-    for (let oldest = this.ended.at(0); oldest !== undefined; oldest = this.ended.at(0)) {
-      const isOld = (oldest.record.endTime ?? now) < now - this.limits.ageMs;
-      if (!isOld && this.ended.length <= this.limits.count) return;
-      this.ended.shift();
-      this.drop(oldest);
-    }
-  }
-
   private apply(entry: SessionEntry, { patch, expectedRevision }: UpdateSession): SessionRecord {
     const current = entry.record;
     if (isEnded(current.status)) throw sessionEnded(current.sessionId, current.status);
@@ -123,24 +110,14 @@ export class Sessions {
     if (!isLegalSessionTransition(current.status, next.status))
       throw illegalStatus(current.sessionId, current.status, next.status);
     if (isSameContent(current, next)) return current;
-
-    const { commitTime, revision } = this.commits.stamp;
-    const ends = isEnded(next.status);
-    const record = sessionRecord({
-      ...next,
-      updateTime: commitTime,
-      endTime: ends ? commitTime : undefined,
-      revision,
-    });
-    entry.record = record;
-    if (ends) this.ended.push(entry);
-    this.commits.session(ends ? SessionChangeType.ENDED : SessionChangeType.UPDATED, record, current.status);
-    if (ends) this.forget(commitTime);
-    return record;
+    if (isEnded(next.status)) this.tasks.cancelAll(entry);
+    return this.sessionCommits.write(entry, next);
   }
 
-  private drop(entry: SessionEntry): void {
+  /** Forgets a session with its tasks. */
+  drop(entry: SessionEntry): void {
     const { table, record } = entry;
+    this.tasks.drop(entry);
     table.sessions.delete(record.sessionId);
     table.sessionsInOrder.remove(entry);
     const ofAgent = table.sessionsByAgent.get(record.agentId);
@@ -148,24 +125,6 @@ export class Sessions {
     if (ofAgent?.size === 0) table.sessionsByAgent.delete(record.agentId);
     this.namespaces.dropIfEmpty(table);
   }
-}
-
-function sessionRecord(fields: Omit<SessionRecord, "size">): SessionRecord {
-  return {
-    namespace: fields.namespace,
-    sessionId: fields.sessionId,
-    agentId: fields.agentId,
-    workflowId: fields.workflowId,
-    status: fields.status,
-    metadata: fields.metadata,
-    result: fields.result,
-    error: fields.error,
-    startTime: fields.startTime,
-    updateTime: fields.updateTime,
-    endTime: fields.endTime,
-    revision: fields.revision,
-    size: sessionSize(fields),
-  };
 }
 
 function isSameContent(a: SessionRecord, b: SessionRecord): boolean {

@@ -1,9 +1,10 @@
-import type { Agent, SessionRecord } from "../records.js";
-import type { Position, Snapshot, SnapshotPage, SnapshotQuery } from "../storage.js";
+import type { Agent, SessionRecord, TaskRecord } from "../records.js";
+import type { Position, Snapshot, SnapshotPage, SnapshotQuery, TaskSnapshotQuery } from "../storage.js";
 import { PARTITION } from "./commits.js";
 import type { AgentEntry, Namespaces, NamespaceTable, SessionEntry } from "./entries.js";
 import type { Leases } from "./leases.js";
 import type { Ordered, OrderedIndex } from "./ordered-index.js";
+import type { TaskEntry } from "./runs.js";
 
 /** How many entities a page holds. */
 const PAGE_SIZE = 500;
@@ -37,6 +38,29 @@ export function snapshotSessions(
 ): Snapshot<SessionRecord> {
   const records = select(namespaces.get(query.namespace), query.ids, sessionsOf).map((entry) => entry.record);
   return { position, pages: () => pages(records.length, (index) => records[index]) };
+}
+
+/** The tasks as of one moment; see `snapshotAgents`. */
+export function snapshotTasks(
+  namespaces: Namespaces,
+  position: Position,
+  { namespace, of }: TaskSnapshotQuery,
+): Snapshot<TaskRecord> {
+  const table = namespace === undefined ? undefined : namespaces.get(namespace);
+  const tables = namespace === undefined ? [...namespaces.all()] : table === undefined ? [] : [table];
+  const records = tables.flatMap((each) => selectTasks(each, of).map((entry) => entry.record));
+  return { position, pages: () => pages(records.length, (index) => records[index]) };
+}
+
+function selectTasks(table: NamespaceTable, of: TaskSnapshotQuery["of"]): TaskEntry[] {
+  switch (of.kind) {
+    case "open":
+      return [...table.openTasks];
+    case "agent":
+      return [...table.tasksOf(of.agentId)];
+    case "sessions":
+      return [...new Set(of.sessionIds)].flatMap((id) => table.sessions.get(id)?.run?.inOrder.toArray() ?? []);
+  }
 }
 
 interface Collection<T extends Ordered> {

@@ -5,6 +5,7 @@ import {
   SessionChangeType,
   SessionStatus,
   State,
+  TaskDelivery,
   type Agent,
   type AgentProfile,
   type AgentScope,
@@ -20,6 +21,7 @@ const STATES: ReadonlySet<State> = new Set(Object.values(State));
 const LIVENESSES: ReadonlySet<Liveness> = new Set(Object.values(Liveness));
 const AGENT_CHANGES: ReadonlySet<AgentChangeType> = new Set(Object.values(AgentChangeType));
 const STATUSES: ReadonlySet<SessionStatus> = new Set(Object.values(SessionStatus));
+const DELIVERIES: ReadonlySet<TaskDelivery> = new Set(Object.values(TaskDelivery));
 const SESSION_CHANGES: ReadonlySet<SessionChangeType> = new Set(Object.values(SessionChangeType));
 
 const AGENT_ENTRY = 1;
@@ -147,6 +149,8 @@ function toAgent(
     version: record.text(),
     contactEndpoint: record.text(),
     metadata: record.data(),
+    maxConcurrentTasks: record.number(),
+    taskDelivery: record.member(DELIVERIES),
     capabilities,
     labels,
     leaseTtlMs: cells.number(),

@@ -37,12 +37,15 @@ export function encodeReport(report: SetState): readonly string[] {
 
 /** The parts of a profile in the order of `lua/includes/profile.lua`; empty for those that are not given. */
 export function encodeProfile(profile: Partial<AgentProfile>): readonly string[] {
-  const { displayName, version, contactEndpoint, capabilities, labels, leaseTtlMs } = profile;
+  const { displayName, version, contactEndpoint, maxConcurrentTasks, taskDelivery } = profile;
+  const { capabilities, labels, leaseTtlMs } = profile;
   return [
     displayName === undefined ? "" : JSON.stringify(displayName),
     version === undefined ? "" : JSON.stringify(version),
     contactEndpoint === undefined ? "" : JSON.stringify(contactEndpoint),
     "metadata" in profile ? canonicalJson(profile.metadata) : "",
+    maxConcurrentTasks === undefined ? "" : String(maxConcurrentTasks),
+    taskDelivery === undefined ? "" : String(taskDelivery),
     capabilities === undefined ? "" : JSON.stringify(capabilities),
     labels === undefined ? "" : canonicalJson(labels),
     leaseTtlMs === undefined ? "" : String(leaseTtlMs),

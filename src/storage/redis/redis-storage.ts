@@ -142,6 +142,23 @@ export class RedisStorage implements contract.Storage {
     return (await this.commands.text("claim", partition, [key])) === "1";
   }
 
+  readonly putWorkflow = notYet;
+  readonly getWorkflow = notYet;
+  readonly listWorkflows = notYet;
+  readonly deleteWorkflow = notYet;
+  readonly leaseTask = notYet;
+  readonly renewTask = notYet;
+  readonly completeTask = notYet;
+  readonly failTask = notYet;
+  readonly cancelTask = notYet;
+  readonly retryTask = notYet;
+  readonly expireTasks = notYet;
+  readonly getTask = notYet;
+  readonly listTasks = notYet;
+  readonly snapshotTasks = notYet;
+  readonly reserveSlot = notYet;
+  readonly releaseSlot = notYet;
+
   async head(): Promise<contract.Position> {
     this.commands.checkOpen();
     return toPosition(await this.pages.heads());
@@ -195,4 +212,8 @@ export class RedisStorage implements contract.Storage {
     await this.reader.close();
     this.connection.close();
   }
+}
+
+function notYet(): never {
+  throw new Error("tasks are not kept in Redis yet");
 }

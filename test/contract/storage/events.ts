@@ -6,17 +6,26 @@ import {
   type AgentChange,
   type Change,
   type SessionChange,
+  type TaskChange,
 } from "../../../src/storage/records.js";
 import { sessionStatusName, stateName } from "../../../src/storage/state-machine.js";
+import { taskStatusName } from "../../../src/storage/task-machine.js";
 
 export const STATES: readonly State[] = Object.values(State);
 
 /**
  * A change in one line: `REGISTERED a: IDLE`, `TRANSITION a: IDLE>ACTIVE`, `LIVENESS a: ALIVE>SUSPECT`, `UPDATED a`,
- * `ENDED s: RUNNING>FAILED`. A transition that also changes the liveness says so: `TRANSITION a: IDLE>ACTIVE LOST>ALIVE`.
+ * `ENDED s: RUNNING>FAILED`, `TASK s/t: READY>LEASED`. A transition that also changes the liveness says so: `TRANSITION a: IDLE>ACTIVE LOST>ALIVE`.
  */
 export function describeChange(change: Change): string {
-  return change.kind === "agent" ? describeAgentChange(change) : describeSessionChange(change);
+  switch (change.kind) {
+    case "agent":
+      return describeAgentChange(change);
+    case "session":
+      return describeSessionChange(change);
+    case "task":
+      return describeTaskChange(change);
+  }
 }
 
 function describeAgentChange({ type, state, previous }: AgentChange): string {
@@ -39,6 +48,11 @@ function describeAgentChange({ type, state, previous }: AgentChange): string {
 function describeSessionChange({ type, session, previousStatus }: SessionChange): string {
   const statuses = arrow(previousStatus && sessionStatusName(previousStatus), sessionStatusName(session.status));
   return `${nameOf(SessionChangeType, type)} ${session.sessionId}: ${statuses}`;
+}
+
+function describeTaskChange({ task, previousStatus }: TaskChange): string {
+  const statuses = arrow(previousStatus && taskStatusName(previousStatus), taskStatusName(task.status));
+  return `TASK ${task.sessionId}/${task.taskId}: ${statuses}`;
 }
 
 export function livenessName(liveness: Liveness): string {

@@ -33,13 +33,14 @@ export class Journal {
   }
 
   private expectSound(change: Change): void {
-    const record = change.kind === "agent" ? change.state : change.session;
-    expect(record.size).toBeGreaterThan(0);
-    if (change.kind === "session") {
-      expect(change.session).toMatchObject({ revision: change.revision, namespace: change.namespace });
-      this.expectNotEarlier(change.partition, change.session.updateTime);
+    if (change.kind !== "agent") {
+      const record = change.kind === "session" ? change.session : change.task;
+      expect(record.size).toBeGreaterThan(0);
+      expect(record).toMatchObject({ revision: change.revision, namespace: change.namespace });
+      this.expectNotEarlier(change.partition, record.updateTime);
       return;
     }
+    expect(change.state.size).toBeGreaterThan(0);
     if (change.type === AgentChangeType.UPDATED) {
       expect(change.agent?.record.revision).toBe(change.revision);
       expect(change.state).toEqual(change.previous);

@@ -100,6 +100,10 @@ const badProfile = (prefix: string): Method["bad"] => ({
     { seconds: 2n ** 62n },
     { nanos: 1_000_000_000 },
   ].map((leaseTtl) => [{ leaseTtl }, `${prefix}lease_ttl`] as const),
+  max_concurrent_tasks: [-1, 1_001].map(
+    (maxConcurrentTasks) => [{ maxConcurrentTasks }, `${prefix}max_concurrent_tasks`] as const,
+  ),
+  task_delivery: [-1, 4].map((taskDelivery) => [{ taskDelivery }, `${prefix}task_delivery`] as const),
 });
 
 const methods: Readonly<Record<string, Method>> = {

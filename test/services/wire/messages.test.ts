@@ -77,6 +77,8 @@ const bareAgent: Agent = {
     labels: {},
     metadata: undefined,
     leaseTtlMs: 0,
+    maxConcurrentTasks: 1,
+    taskDelivery: 0,
     incarnation: 1,
     registerTime: at,
     updateTime: at + 1,

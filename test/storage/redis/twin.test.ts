@@ -7,6 +7,7 @@ import {
   Liveness,
   SessionStatus,
   State,
+  TaskDelivery,
   type AgentProfile,
   type AgentScope,
   type Change,
@@ -54,6 +55,8 @@ const profileFields = {
   contactEndpoint: fc.constantFrom("", "https://a.example"),
   labels: fc.constantFrom({}, { env: "prod" }, { env: "dev", tier: "" }, { tier: "", env: "dev" }),
   metadata: data,
+  maxConcurrentTasks: fc.constantFrom(1, 5),
+  taskDelivery: fc.constantFrom(...Object.values(TaskDelivery)),
 };
 
 /** Only one agent has a lease: what the order of two that run out at the same moment is, is not promised. */
@@ -128,7 +131,7 @@ const renew = fc
 
 const startSession = fc
   .record({ namespace, sessionId, agentId, workflowId: fc.constantFrom("", "w"), metadata: data, requestId, actor })
-  .map((command): Command => ({ name: "startSession", run: (on) => on.startSession(command) }));
+  .map((command): Command => ({ name: "startSession", run: (on) => on.startSession({ ...command, tasks: [] }) }));
 
 const updateSession = fc
   .record({
@@ -251,7 +254,7 @@ class Twins {
 
 /** A change whose scopes are nothing but scopes: some storages have the whole record at hand. */
 function bare(change: Change): unknown {
-  if (change.kind === "session") return change;
+  if (change.kind !== "agent") return change;
   return { ...change, scope: bareScope(change.scope), previousScope: bareScope(change.previousScope) };
 }
 

@@ -40,7 +40,7 @@ local function newIncarnation(registered)
   local previous = registered and agent.state.text
   local revision, time = stamp(part)
   local state = makeState(revision, time, REGISTERED, ALIVE, incarnation, 0, "null", size, content, actor)
-  agent.record = makeRecord(revision, incarnation, time, time, { profile[1], profile[2], profile[3], profile[4] })
+  agent.record = makeRecord(revision, incarnation, time, time, recordParts(profile))
   agent.capabilities, agent.labels, agent.ttl = profile[P.capabilities], profile[P.labels], tonumber(profile[P.ttl])
   agent.sequence, agent.reported = 0, nil
   agent.due = freshDue(agent, state.state)

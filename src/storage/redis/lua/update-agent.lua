@@ -28,8 +28,8 @@ local function update()
   if expectedRevision ~= 0 and expectedRevision ~= record.revision then
     return '["STATE_MISMATCH","' .. agent.state.state .. '","' .. int(record.revision) .. '"]'
   end
-  local profile = { record.parts[1], record.parts[2], record.parts[3], record.parts[4], agent.capabilities, agent.labels,
-    int(agent.ttl) }
+  local profile = recordParts(record.parts)
+  profile[P.capabilities], profile[P.labels], profile[P.ttl] = agent.capabilities, agent.labels, int(agent.ttl)
   for index = 1, PROFILE_PARTS do
     if ARGV[6 + index] ~= "" then
       profile[index] = ARGV[6 + index]

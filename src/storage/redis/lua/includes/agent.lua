@@ -44,13 +44,13 @@ local function contentOf(state)
 end
 
 local function parseRecord(text)
-  local revision, incarnation, registerTime, updateTime, a, b, c, d, at = string.match(
-    text, "^%[1,(%d+),(%d+),(%d+),(%d+),%[(%d+),(%d+),(%d+),(%d+)%],()")
+  local revision, incarnation, registerTime, updateTime, a, b, c, d, e, f, at = string.match(
+    text, "^%[1,(%d+),(%d+),(%d+),(%d+),%[(%d+),(%d+),(%d+),(%d+),(%d+),(%d+)%],()")
   if not revision then
     return nil
   end
   local parts = {}
-  for index, length in ipairs({ a, b, c, d }) do
+  for index, length in ipairs({ a, b, c, d, e, f }) do
     parts[index] = string.sub(text, at, at + tonumber(length) - 1)
     at = at + tonumber(length) + 1
   end
@@ -60,10 +60,10 @@ local function parseRecord(text)
   }
 end
 
--- parts: displayName, version, contactEndpoint, metadata, each as JSON
+-- parts: displayName, version, contactEndpoint, metadata, maxConcurrentTasks, taskDelivery, each as JSON
 local function makeRecord(revision, incarnation, registerTime, updateTime, parts)
-  local head = string.format("[1,%d,%d,%d,%d,[%d,%d,%d,%d],", revision, incarnation, registerTime, updateTime,
-    #parts[1], #parts[2], #parts[3], #parts[4])
+  local head = string.format("[1,%d,%d,%d,%d,[%d,%d,%d,%d,%d,%d],", revision, incarnation, registerTime,
+    updateTime, #parts[1], #parts[2], #parts[3], #parts[4], #parts[5], #parts[6])
   return {
     text = head .. table.concat(parts, ",") .. "]", revision = revision, incarnation = incarnation,
     registerTime = registerTime, parts = parts,
@@ -73,6 +73,11 @@ end
 -- The newest report time of an incarnation, which has not always one.
 local function reportedText(agent)
   return agent.reported and string.format("%.17g", agent.reported) or ""
+end
+
+-- The parts of a record, from a list that begins with them.
+local function recordParts(list)
+  return { list[1], list[2], list[3], list[4], list[5], list[6] }
 end
 
 -- Reads an agent; nil when it is not registered. Fails with CORRUPT and the key when what is there is not an agent.

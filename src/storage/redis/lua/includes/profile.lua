@@ -4,8 +4,11 @@
 --
 -- @include lease
 
-local P = { displayName = 1, version = 2, contactEndpoint = 3, metadata = 4, capabilities = 5, labels = 6, ttl = 7 }
-local PROFILE_PARTS = 7
+local P = {
+  displayName = 1, version = 2, contactEndpoint = 3, metadata = 4, maxConcurrentTasks = 5, taskDelivery = 6,
+  capabilities = 7, labels = 8, ttl = 9,
+}
+local PROFILE_PARTS = 9
 local UPDATED = 4
 
 -- Changes an agent's data, when it says something new. The lease follows: an ALIVE agent's lease begins anew; of one that is
@@ -23,8 +26,7 @@ local function changeProfile(agent, profile)
   local before = { capabilities = agent.capabilities, labels = agent.labels }
   local isOtherLease = ttl ~= agent.ttl
   local revision, time = stamp(agent.part)
-  agent.record = makeRecord(revision, record.incarnation, record.registerTime, time,
-    { profile[1], profile[2], profile[3], profile[4] })
+  agent.record = makeRecord(revision, record.incarnation, record.registerTime, time, recordParts(profile))
   agent.capabilities, agent.labels, agent.ttl = profile[P.capabilities], profile[P.labels], ttl
   local follows = isOtherLease and (ttl == 0 or agent.state.liveness == ALIVE)
   if follows then

@@ -1,0 +1,50 @@
+import { Liveness, State } from "../records.js";
+import type { AgentKey, AttemptKey, ReserveSlot, Slot, SlotOutcome } from "../storage.js";
+import type { Commits } from "./commits.js";
+import type { AgentEntry, Namespaces } from "./entries.js";
+
+const UNAVAILABLE: SlotOutcome = { kind: "unavailable" };
+const RESERVED: SlotOutcome = { kind: "reserved" };
+
+/** The room that agents have for tasks. Nothing of it is in the log. */
+export class Slots {
+  constructor(
+    private readonly namespaces: Namespaces,
+    private readonly commits: Commits,
+  ) {}
+
+  reserve(command: ReserveSlot): SlotOutcome {
+    const { namespace, agentId, incarnation, sessionId, taskId, attempt } = command;
+    const entry = this.namespaces.agent(namespace, agentId);
+    if (entry?.record.incarnation !== incarnation) return UNAVAILABLE;
+    const key = slotKey(sessionId, taskId);
+    const held = entry.slots?.get(key);
+    if (held?.attempt === attempt) return RESERVED;
+    if (!takesTasks(entry) || (held?.attempt ?? 0) > attempt) return UNAVAILABLE;
+    const now = this.commits.commitTime;
+    const slots = (entry.slots ??= new Map<string, Slot>());
+    if (held === undefined && slots.size >= entry.record.maxConcurrentTasks) {
+      return { kind: "full", slots: [...slots.values()], now };
+    }
+    slots.set(key, { sessionId, taskId, attempt, reserveTime: now });
+    return RESERVED;
+  }
+
+  release({ namespace, agentId, sessionId, taskId, attempt }: AgentKey & AttemptKey): void {
+    const entry = this.namespaces.agent(namespace, agentId);
+    const slots = entry?.slots;
+    const key = slotKey(sessionId, taskId);
+    if (entry === undefined || slots?.get(key)?.attempt !== attempt) return;
+    slots.delete(key);
+    if (slots.size === 0) entry.slots = undefined;
+  }
+}
+
+function takesTasks({ state, record }: AgentEntry): boolean {
+  if (state.liveness !== Liveness.ALIVE) return false;
+  return state.state === State.IDLE || (state.state === State.ACTIVE && record.maxConcurrentTasks > 1);
+}
+
+function slotKey(sessionId: string, taskId: string): string {
+  return `${sessionId}/${taskId}`;
+}
