@@ -56,6 +56,14 @@ export function loadConfig({ env = {}, flags = {} }: ConfigSources = {}): Config
  */
 export function checkConfig(config: Config): void {
   const problems: ConfigProblem[] = [];
+  const together = (given: SettingKey, wanted: SettingKey): void => {
+    if (config[given] === undefined || config[wanted] !== undefined) return;
+    problems.push({ name: SETTINGS[given].env, description: `is of no use without ${SETTINGS[wanted].env}` });
+  };
+  together("redisUsername", "redisPassword");
+  together("redisSentinelUsername", "redisSentinelPassword");
+  together("redisTlsCertFile", "redisTlsKeyFile");
+  together("redisTlsKeyFile", "redisTlsCertFile");
   if (config.apiKey === undefined && !config.insecure && !isLoopback(config.host)) {
     problems.push({
       name: SETTINGS.host.env,

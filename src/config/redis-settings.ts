@@ -6,6 +6,8 @@ import { duration, integer, optionalText, secret, text, type Setting } from "./k
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
+const PASSWORD = /^[^\r\n]{1,1024}$/;
+const FILE = /^[^\0\r\n]{1,4096}$/;
 
 export const REDIS_SETTINGS = {
   /** Where Redis is. A secret, because a password may be part of it. */
@@ -13,8 +15,8 @@ export const REDIS_SETTINGS = {
     env: "REDIS_URL",
     flag: "redis-url",
     description:
-      "Where Redis is: `redis://HOST:PORT/DATABASE`, or `rediss://` for TLS. Wins over REDIS_HOST and REDIS_PORT. May hold a user and a password.",
-    pattern: /^[a-z][a-z+]*:\/\/\S+$/,
+      "Where Redis is: `redis://HOST:PORT`, `redis-sentinel://HOST:PORT,HOST:PORT/MASTER` or `redis-cluster://HOST:PORT,HOST:PORT`; `rediss` instead of `redis` for TLS. Wins over REDIS_HOST and REDIS_PORT. May hold a user and a password.",
+    pattern: /^[a-z][a-z-]*:\/\/\S+$/,
     expects: "a URL such as redis://127.0.0.1:6379",
   }),
   /** The host of Redis, as the older service called it. */
@@ -39,7 +41,7 @@ export const REDIS_SETTINGS = {
   redisUsername: optionalText({
     env: "REDIS_USERNAME",
     flag: "redis-username",
-    description: "The ACL user of Redis. Wins over the one in REDIS_URL.",
+    description: "The ACL user of Redis, when REDIS_URL names none.",
     pattern: /^\S{1,256}$/,
     expects: "1 to 256 characters without spaces",
   }),
@@ -47,9 +49,58 @@ export const REDIS_SETTINGS = {
   redisPassword: secret({
     env: "REDIS_PASSWORD",
     flag: "redis-password",
-    description: "The password of that user, or of the default one. Wins over the one in REDIS_URL.",
-    pattern: /^[^\r\n]{1,1024}$/,
+    description: "The password of that user, or of the default one, when REDIS_URL has none.",
+    pattern: PASSWORD,
     expects: "1 to 1024 characters on one line",
+  }),
+  /** As whom the Sentinels are asked. */
+  redisSentinelUsername: optionalText({
+    env: "REDIS_SENTINEL_USERNAME",
+    flag: "redis-sentinel-username",
+    description: "The ACL user of the Sentinels, when they ask for one and REDIS_URL names none.",
+    pattern: /^\S{1,256}$/,
+    expects: "1 to 256 characters without spaces",
+  }),
+  /** Their password. */
+  redisSentinelPassword: secret({
+    env: "REDIS_SENTINEL_PASSWORD",
+    flag: "redis-sentinel-password",
+    description: "The password of the Sentinels.",
+    pattern: PASSWORD,
+    expects: "1 to 1024 characters on one line",
+  }),
+  /** Who may have signed the certificate of Redis. */
+  redisTlsCaFile: optionalText({
+    env: "REDIS_TLS_CA_FILE",
+    flag: "redis-tls-ca-file",
+    description:
+      "A PEM file with the authorities that may have signed the certificate of Redis. Not set: those that Node.js knows.",
+    pattern: FILE,
+    expects: "the name of a file",
+  }),
+  /** What the server shows of itself to Redis. */
+  redisTlsCertFile: optionalText({
+    env: "REDIS_TLS_CERT_FILE",
+    flag: "redis-tls-cert-file",
+    description: "A PEM file with the certificate to show to Redis.",
+    pattern: FILE,
+    expects: "the name of a file",
+  }),
+  /** Its key. */
+  redisTlsKeyFile: optionalText({
+    env: "REDIS_TLS_KEY_FILE",
+    flag: "redis-tls-key-file",
+    description: "A PEM file with the key of that certificate.",
+    pattern: FILE,
+    expects: "the name of a file",
+  }),
+  /** The name that the certificate of Redis must have. */
+  redisTlsServername: optionalText({
+    env: "REDIS_TLS_SERVERNAME",
+    flag: "redis-tls-servername",
+    description: "The name that the certificate of Redis must have. Not set: the host.",
+    pattern: /^[A-Za-z0-9._-]{1,255}$/,
+    expects: "a host name",
   }),
   /** What all keys begin with. */
   redisPrefix: text({
@@ -78,6 +129,16 @@ export const REDIS_SETTINGS = {
     min: 50,
     max: MINUTE,
     description: "For how long Redis may take to answer before a call fails with UNAVAILABLE.",
+  }),
+  /** How many replicas of Redis must have a commit before it is answered. */
+  redisWaitReplicas: integer({
+    env: "OPSCORE_REDIS_WAIT_REPLICAS",
+    flag: "redis-wait-replicas",
+    default: 0,
+    min: 0,
+    max: 16,
+    description:
+      "How many replicas of Redis must have a commit before it is answered. With fewer it fails with UNAVAILABLE, though it may have happened.",
   }),
   /** For how long to try to reach Redis at the start, in milliseconds. */
   redisConnectTimeoutMs: duration({

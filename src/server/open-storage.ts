@@ -2,7 +2,7 @@
  * The storage that the configuration asks for.
  */
 import type { Logger } from "pino";
-import { ConfigError, formatDuration, SETTINGS, type Config } from "../config/index.js";
+import { formatDuration, type Config } from "../config/index.js";
 import { OpsCoreError } from "../errors/index.js";
 import type { Clock } from "../lib/clock.js";
 import { createMemoryStorage } from "../storage/memory/index.js";
@@ -39,17 +39,19 @@ export async function openStorage(config: Config, clock: Clock, logger: Logger):
 }
 
 async function openRedis(config: Config, clock: Clock, logger: Logger): Promise<OpenedStorage> {
-  const url = redisUrl(config);
   // Loaded only now: a server without Redis starts without its client.
-  const { createRedisStorage, DeploymentError, parseRedisUrl } = await import("../storage/redis/index.js");
+  const { createRedisStorage, DeploymentError, describeTarget } = await import("../storage/redis/index.js");
+  const { redisTarget } = await import("./redis-target.js");
+  const target = redisTarget(config);
   const status = new StorageStatus(logger);
   try {
     const storage = await createRedisStorage({
-      target: parseRedisUrl(url.href),
+      target,
       prefix: config.redisPrefix,
       ...(config.redisPartitions > 0 && { partitions: config.redisPartitions }),
       commandTimeoutMs: config.redisCommandTimeoutMs,
       connectTimeoutMs: config.redisConnectTimeoutMs,
+      waitReplicas: config.redisWaitReplicas,
       logCapacity: config.logMaxEntries,
       historyLimit: config.historyMaxEntries,
       historyAgeMs: config.historyMaxAgeMs,
@@ -62,31 +64,8 @@ async function openRedis(config: Config, clock: Clock, logger: Logger): Promise<
     if (thrown instanceof DeploymentError) throw new StorageStartError(thrown.message, { cause: thrown });
     if (!(thrown instanceof OpsCoreError && thrown.reason === "STORAGE_UNAVAILABLE")) throw thrown;
     const time = formatDuration(config.redisConnectTimeoutMs);
-    throw new StorageStartError(
-      `Redis at ${withoutSecrets(url)} could not be used within ${time}: ${describeCause(thrown.cause)}`,
-      {
-        cause: thrown,
-      },
-    );
+    const why = describeCause(thrown.cause);
+    const message = `Redis at ${describeTarget(target)} could not be used within ${time}: ${why}`;
+    throw new StorageStartError(message, { cause: thrown });
   }
-}
-
-/** @throws ConfigError */
-function redisUrl(config: Config): URL {
-  const { redisUrl: given, redisHost, redisPort, redisUsername, redisPassword } = config;
-  const host = redisHost.includes(":") ? `[${redisHost}]` : redisHost;
-  const text = given ?? `redis://${host}:${redisPort}`;
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || url.hostname === "" || !["redis:", "rediss:"].includes(url.protocol)) {
-    const description = `must be ${SETTINGS.redisUrl.expects}`;
-    throw new ConfigError([{ name: SETTINGS.redisUrl.env, description }]);
-  }
-  // The setters of URL encode what must not stand in a URL; the client decodes it.
-  if (redisUsername !== undefined) url.username = encodeURIComponent(redisUsername);
-  if (redisPassword !== undefined) url.password = encodeURIComponent(redisPassword);
-  return url;
-}
-
-function withoutSecrets(url: URL): string {
-  return `${url.protocol}//${url.host}${url.pathname}`;
 }

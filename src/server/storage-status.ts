@@ -13,10 +13,13 @@ export class StorageStatus {
   readonly disconnects = new Map<string, number>();
   /** How often the log could not be followed without a gap, by reason. */
   readonly logLosses = new Map<string, number>();
+  /** How often a connection was made to another server than before. */
+  failovers = 0;
   /** How many records could not be read. */
   corruptRecords = 0;
   /** Told after each event: what could be served may have changed. */
   onChange: () => void = () => undefined;
+  private readonly short = new Set<string>();
   private following = false;
   private refusal: string | undefined;
 
@@ -25,6 +28,11 @@ export class StorageStatus {
   /** Whether the log is followed now. */
   get isFollowing(): boolean {
     return this.following;
+  }
+
+  /** Whether commits fail because too few replicas confirm them. */
+  get isShortOfReplicas(): boolean {
+    return this.short.size > 0;
   }
 
   /** What is wrong, without addresses and names: whoever can reach the port may read it. Undefined when nothing is known to be. */
@@ -38,25 +46,43 @@ export class StorageStatus {
     switch (event.kind) {
       case "connected":
         this.connections.set(event.connection, true);
-        this.logger.info({ connection: event.connection }, "connected to Redis");
+        this.logger.info({ connection: event.connection, address: event.address }, "connected to Redis");
         break;
       case "disconnected":
         this.connections.set(event.connection, false);
-        this.following = false;
         count(this.disconnects, event.connection);
         this.logger.warn(
           { connection: event.connection, cause: describeCause(event.cause) },
           "the connection to Redis was lost",
         );
         break;
+      case "failover":
+        this.failovers += 1;
+        this.logger.warn({ connection: event.connection, from: event.from, to: event.to }, "Redis failed over");
+        break;
       case "following":
         this.following = true;
         this.refusal = undefined;
         this.logger.info("following the log");
         break;
+      case "not-following":
+        this.following = false;
+        this.logger.warn({ cause: describeCause(event.cause) }, "the log is not followed: watches stand still");
+        break;
       case "log-lost":
         count(this.logLosses, event.reason);
         this.logger.warn({ reason: event.reason }, "the log could not be followed without a gap: watches get RESYNC");
+        break;
+      case "replicas-short":
+        this.short.add(event.connection);
+        this.logger.error(
+          { connection: event.connection, wanted: event.wanted, had: event.had },
+          "too few replicas confirm commits: they fail",
+        );
+        break;
+      case "replicas-back":
+        this.short.delete(event.connection);
+        this.logger.info({ connection: event.connection }, "enough replicas confirm commits again");
         break;
       case "refused":
         this.refusal = describeCause(event.cause);

@@ -73,7 +73,9 @@ describe("opscore serve on Redis", () => {
     const env = { OPSCORE_STORAGE_TYPE: "redis", REDIS_PORT: String(port), OPSCORE_REDIS_CONNECT_TIMEOUT: "200ms" };
     const { code, stdout, stderr } = await opscore(["serve", "--log-level", "silent"], { env });
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
-    expect(stderr).toContain(`error: Redis at redis://127.0.0.1:${port} could not be used within 200ms: connect ECONN`);
+    expect(stderr).toContain(
+      `error: Redis at redis://127.0.0.1:${port}/0 could not be used within 200ms: connect ECONN`,
+    );
     expect(stderr).toContain("hint: REDIS_URL, or REDIS_HOST and REDIS_PORT, say where Redis is.");
   });
 
@@ -94,7 +96,7 @@ describe("opscore serve on Redis", () => {
     const env = { OPSCORE_STORAGE_TYPE: "redis", REDIS_URL: "http://user:my-guess@redis:6379" };
     const { code, stderr } = await opscore(["serve", "--log-level", "silent"], { env });
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^ {2}REDIS_URL {2}must be a URL such as redis:/m);
+    expect(stderr).toMatch(/^ {2}REDIS_URL {2}cannot be used: a Redis URL begins with redis:\/\//m);
     expect(stderr).not.toContain("my-guess");
   });
 

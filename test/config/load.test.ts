@@ -46,7 +46,8 @@ describe("loadConfig", () => {
     ["REDIS_URL", "rediss://:pw@redis.internal:6380/2", "redisUrl", "rediss://:pw@redis.internal:6380/2"],
     ["REDIS_HOST", "redis", "redisHost", "redis"],
     ["REDIS_PORT", "6380", "redisPort", 6380],
-    ["REDIS_USERNAME", "ops", "redisUsername", "ops"],
+    ["REDIS_TLS_CA_FILE", "/etc/ssl/redis ca.pem", "redisTlsCaFile", "/etc/ssl/redis ca.pem"],
+    ["OPSCORE_REDIS_WAIT_REPLICAS", "2", "redisWaitReplicas", 2],
     ["REDIS_PASSWORD", "a b%c/", "redisPassword", "a b%c/"],
     ["OPSCORE_REDIS_PREFIX", "staging", "redisPrefix", "staging"],
     ["OPSCORE_REDIS_PARTITIONS", "32", "redisPartitions", 32],
@@ -141,6 +142,19 @@ describe("what may not be at once", () => {
   });
 });
 
+describe("what is of no use alone", () => {
+  it.each([
+    ["REDIS_USERNAME", "REDIS_PASSWORD"],
+    ["REDIS_SENTINEL_USERNAME", "REDIS_SENTINEL_PASSWORD"],
+    ["REDIS_TLS_CERT_FILE", "REDIS_TLS_KEY_FILE"],
+    ["REDIS_TLS_KEY_FILE", "REDIS_TLS_CERT_FILE"],
+  ])("%s without %s", (given, wanted) => {
+    const problems = problemsOf(() => loadConfig({ env: { [given]: "x" } }));
+    expect(problems).toEqual({ [given]: `is of no use without ${wanted}` });
+    expect(() => loadConfig({ env: { [given]: "x", [wanted]: "y" } })).not.toThrow();
+  });
+});
+
 describe("the table of settings", () => {
   it("has the defaults of the Redis storage", () => {
     const config = loadConfig();
@@ -148,6 +162,7 @@ describe("the table of settings", () => {
       prefix: config.redisPrefix,
       commandTimeoutMs: config.redisCommandTimeoutMs,
       connectTimeoutMs: config.redisConnectTimeoutMs,
+      waitReplicas: config.redisWaitReplicas,
       logCapacity: config.logMaxEntries,
       historyLimit: config.historyMaxEntries,
       historyAgeMs: config.historyMaxAgeMs,

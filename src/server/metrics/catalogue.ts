@@ -129,6 +129,22 @@ export const METRICS: readonly Metric[] = [
   ),
   redis(
     counter(
+      "opscore_redis_failovers_total",
+      [],
+      "How often a connection was made to another server than before.",
+      ({ status }) => one(status?.failovers ?? 0),
+    ),
+  ),
+  redis(
+    gauge(
+      "opscore_redis_short_of_replicas",
+      [],
+      "1 while commits fail because fewer replicas confirm them than OPSCORE_REDIS_WAIT_REPLICAS wants.",
+      ({ status }) => one(Number(status?.isShortOfReplicas ?? false)),
+    ),
+  ),
+  redis(
+    counter(
       "opscore_redis_log_losses_total",
       ["reason"],
       "How often the log could not be followed without a gap, so that watches got RESYNC.",

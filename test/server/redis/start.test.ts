@@ -1,4 +1,7 @@
 import { Redis } from "ioredis";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Config } from "../../../src/config/index.js";
 import { ConfigError, StorageStartError } from "../../../src/server.js";
@@ -6,17 +9,49 @@ import { State } from "../../../src/storage/records.js";
 import { aRegistration } from "../../helpers/records.js";
 import { freePort, RedisProcess } from "../../helpers/redis-process.js";
 import { freshPrefix } from "../../helpers/redis-storage.js";
+import { run } from "../../helpers/run.js";
 import { startServer } from "../../helpers/server.js";
+import { requireCommand } from "../../helpers/system.js";
 
 const PASSWORD = "s3cret/with:odd@characters%";
 
 let redis: RedisProcess;
+/** An authority, and the certificates that it signed for Redis and for the server. */
+let certificates: string;
 
 beforeAll(async () => {
+  certificates = await makeCertificates();
   redis = await RedisProcess.start({ settings: { requirepass: PASSWORD } });
 });
 
-afterAll(() => redis.remove());
+afterAll(async () => {
+  await redis.remove();
+  await rm(certificates, { recursive: true });
+});
+
+async function makeCertificates(): Promise<string> {
+  requireCommand("openssl");
+  const cwd = await mkdtemp(join(tmpdir(), "opscore-certificates-"));
+  const openssl = (...args: readonly string[]) => run("openssl", args, { cwd });
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+  await openssl("req", "-x509", ...key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority");
+  for (const name of ["redis", "client"]) {
+    const signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-addext", "subjectAltName=DNS:localhost"];
+    await openssl(
+      "req",
+      "-x509",
+      ...key,
+      ...signed,
+      "-keyout",
+      `${name}.key`,
+      "-out",
+      `${name}.pem`,
+      "-subj",
+      `/CN=${name}`,
+    );
+  }
+  return cwd;
+}
 
 function settings(more: Partial<Config> = {}): Partial<Config> {
   return {
@@ -74,7 +109,7 @@ describe("a server on Redis", () => {
     const failure = await failureOf({ redisPort: port });
     expect(failure).toBeInstanceOf(StorageStartError);
     expect(failure.message).toBe(
-      `Redis at redis://127.0.0.1:${port} could not be used within 500ms: connect ECONNREFUSED 127.0.0.1:${port}`,
+      `Redis at redis://127.0.0.1:${port}/0 could not be used within 500ms: connect ECONNREFUSED 127.0.0.1:${port}`,
     );
   });
 
@@ -103,7 +138,7 @@ describe("a server on Redis", () => {
     admin.disconnect();
   });
 
-  it.each(["http://127.0.0.1:6379", "redis://", "redis://host:port"])(
+  it.each(["http://127.0.0.1:6379", "redis://", "redis://host:port", "redis-sentinel://host:26379"])(
     "does not take %s for the URL of a Redis",
     async (redisUrl) => {
       const failure = await failureOf({ redisUrl });
@@ -111,4 +146,58 @@ describe("a server on Redis", () => {
       expect(failure.message).toContain("REDIS_URL");
     },
   );
+
+  it("names the file that cannot be read, and settings for TLS where none is spoken", async () => {
+    const file = join(certificates, "nothing.pem");
+    const unreadable = await failureOf({ redisUrl: "rediss://127.0.0.1", redisTlsCaFile: file });
+    expect(unreadable).toBeInstanceOf(ConfigError);
+    expect(unreadable.message).toMatch(/REDIS_TLS_CA_FILE cannot be read: ENOENT/);
+    const plain = await failureOf({ redisTlsCaFile: join(certificates, "ca.pem") });
+    expect(plain).toBeInstanceOf(ConfigError);
+    expect(plain.message).toMatch(/REDIS_URL.*must begin with rediss:/);
+  });
+});
+
+describe("a server on a Redis that speaks TLS only", () => {
+  let secure: RedisProcess;
+  let port: number;
+
+  beforeAll(async () => {
+    port = await freePort();
+    secure = await RedisProcess.start({
+      settings: {
+        ...{ "tls-port": String(port), "tls-auth-clients": "yes", requirepass: PASSWORD },
+        "tls-ca-cert-file": join(certificates, "ca.pem"),
+        "tls-cert-file": join(certificates, "redis.pem"),
+        "tls-key-file": join(certificates, "redis.key"),
+      },
+    });
+  });
+
+  afterAll(() => secure.remove());
+
+  const tls = (more: Partial<Config> = {}): Partial<Config> => ({
+    redisUrl: `rediss://localhost:${port}`,
+    redisTlsCaFile: join(certificates, "ca.pem"),
+    redisTlsCertFile: join(certificates, "client.pem"),
+    redisTlsKeyFile: join(certificates, "client.key"),
+    ...more,
+  });
+
+  it("starts with the authority, its own certificate and its key", async () => {
+    const { server } = await startServer(settings(tls()));
+    expect(await server.storage.ready()).toBe(true);
+    const { agent } = await server.storage.registerAgent(aRegistration("a"));
+    expect(agent.record.agentId).toBe("a");
+  });
+
+  it.each([
+    ["an authority that it does not know", { redisTlsCaFile: undefined }, /certificate|self-signed/i],
+    ["the name of somebody else", { redisTlsServername: "other.example" }, /other\.example/],
+    ["no certificate of its own", { redisTlsCertFile: undefined, redisTlsKeyFile: undefined }, /certificate|closed/i],
+  ] as const)("does not start with %s", async (_, more, words) => {
+    const failure = await failureOf(tls(more));
+    expect(failure).toBeInstanceOf(StorageStartError);
+    expect(failure.message).toMatch(words);
+  });
 });
