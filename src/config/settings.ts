@@ -4,6 +4,7 @@
  */
 import { bytes, choice, duration, integer, secret, text, toggle, type Setting } from "./kinds.js";
 import { REDIS_SETTINGS } from "./redis-settings.js";
+import { WEBHOOK_SETTINGS } from "./webhook-settings.js";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -61,6 +62,7 @@ export const SETTINGS = {
     default: false,
     description: "Answer `/metrics` without the API key.",
   }),
+  ...WEBHOOK_SETTINGS,
   /** For how long a stop waits for calls in flight, in milliseconds. */
   drainTimeoutMs: duration({
     env: "OPSCORE_DRAIN_TIMEOUT",

@@ -57,7 +57,13 @@ const RETRY_AFTER_MS: Partial<Record<Reason, number>> = {
   SERVER_STOPPING: 250,
 };
 
-function retryInfo({ reason, retryAfterMs = RETRY_AFTER_MS[reason] }: OpsCoreError): ErrorDetail | undefined {
+/** When to come back after a failure, in milliseconds; undefined when to come back would not help by itself. */
+export function retryAfterMsOf({ reason, retryAfterMs }: OpsCoreError): number | undefined {
+  return retryAfterMs ?? RETRY_AFTER_MS[reason];
+}
+
+function retryInfo(error: OpsCoreError): ErrorDetail | undefined {
+  const retryAfterMs = retryAfterMsOf(error);
   if (retryAfterMs === undefined) return undefined;
   const seconds = Math.trunc(retryAfterMs / 1000);
   return detail(RetryInfoSchema, {

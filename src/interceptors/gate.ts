@@ -42,11 +42,12 @@ export class Gate {
   /**
    * Lets a call in, and leaves its caller for the handler.
    *
+   * @param authenticate finds out who calls; default: by the key
    * @throws OpsCoreError when it may not go on: SERVER_STOPPING, CREDENTIALS_MISSING, CREDENTIALS_INVALID, INVALID_FIELD, TOO_MANY
    */
-  admit(passage: Passage): void {
+  admit(passage: Passage, authenticate: Authenticate = this.parts.authenticate): void {
     const { call } = passage;
-    const { openCalls, authenticate } = this.parts;
+    const { openCalls } = this.parts;
     // A balancer that cannot ask sends no work here, or all of it: health is for everybody, always.
     if (call.method.parent.typeName === Health.typeName) return;
     if (this.stopping) throw serverStopping();

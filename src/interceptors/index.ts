@@ -1,11 +1,12 @@
 export { createAuthenticator, NAMESPACE_HEADER, type Authenticate } from "./auth.js";
 export { rpcName, type CallInfo, type HeaderReader } from "./call.js";
 export { gateInterceptor, passedGateKey } from "./connect.js";
-export { ERROR_DOMAIN, errorDetails, type ErrorDetail } from "./error-details.js";
+export { ERROR_DOMAIN, errorDetails, retryAfterMsOf, type ErrorDetail } from "./error-details.js";
 export { toConnectError, type OnDefect } from "./errors.js";
 export { Gate, Passage, type GateParts } from "./gate.js";
 export { OpenCallLimit } from "./limits.js";
 export { createLogger } from "./logger.js";
 export { CallLog, codeName, type CallOutcome } from "./logging.js";
 export { CallMetrics, LATENCY_BOUNDS, MethodMetrics } from "./metrics.js";
+export { SIGNATURE_HEADER, SIGNATURE_WINDOW_MS, SignatureCheck, TIMESTAMP_HEADER } from "./signature.js";
 export { traceIdOf } from "./trace.js";

@@ -4,7 +4,13 @@ import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflec
 import { AgentService } from "../../gen/opscore/v1/agent_service_pb.js";
 import { SessionService } from "../../gen/opscore/v1/session_service_pb.js";
 import { StateService } from "../../gen/opscore/v1/state_service_pb.js";
+import type { Config } from "../config/index.js";
+import { SignatureCheck } from "../interceptors/index.js";
+import type { Clock } from "../lib/clock.js";
 import type { Services } from "../services/index.js";
+import type { Storage } from "../storage/storage.js";
+import { serverRoutes, type HttpRoute, type MetricsPage } from "../transport/http/routes.js";
+import { v1Routes } from "../transport/http/v1/routes.js";
 import { RouteTable } from "../transport/routes.js";
 import { createHealthService } from "../transport/standard/health.js";
 import type { Readiness } from "../transport/standard/readiness.js";
@@ -22,4 +28,31 @@ export function createRoutes({ agents, states, sessions }: Services, readiness: 
     .service(Health, createHealthService(own, readiness))
     .service(ServerReflection, reflection)
     .service(ServerReflectionAlpha, reflection);
+}
+
+export interface HttpRouteParts {
+  readonly config: Pick<Config, "webhookSecret" | "webhookInsecure">;
+  readonly services: Services;
+  readonly readiness: Readiness;
+  readonly metrics: MetricsPage;
+  readonly storage: Pick<Storage, "claim">;
+  readonly clock: Clock;
+}
+
+/** Every plain HTTP route that the port serves. */
+export function createHttpRoutes({
+  config,
+  services,
+  readiness,
+  metrics,
+  storage,
+  clock,
+}: HttpRouteParts): HttpRoute[] {
+  const { webhookSecret: secret, webhookInsecure } = config;
+  const signatures =
+    secret === undefined ? undefined : new SignatureCheck({ secret, clock, claim: (key) => storage.claim(key) });
+  return [
+    ...serverRoutes(readiness, metrics),
+    ...v1Routes({ services, clock, signatures, openNotifications: webhookInsecure }),
+  ];
 }

@@ -13,7 +13,7 @@ import { Readiness } from "../transport/standard/readiness.js";
 import { Transport, type ServerAddress } from "../transport/transport.js";
 import { DEFAULT_WINDOW_SIZE, WatchHub } from "../watch/hub.js";
 import { createMetricsPage } from "./metrics/page.js";
-import { createRoutes } from "./routes.js";
+import { createHttpRoutes, createRoutes } from "./routes.js";
 import type { StorageStatus } from "./storage-status.js";
 
 /** After the drain time-out, what is cut off still gets this long to be told so, in milliseconds. */
@@ -105,7 +105,9 @@ export class Server implements OpsCoreServer {
       config.metricsOpen ? undefined : authenticate,
     );
     const routes = createRoutes(this.services, this.readiness);
-    this.transport = new Transport({ config, routes, gate: this.gate, readiness: this.readiness, metrics, logger });
+    const { services, readiness, gate } = this;
+    const httpRoutes = createHttpRoutes({ config, services, readiness, metrics, storage, clock });
+    this.transport = new Transport({ config, routes, httpRoutes, gate, logger });
   }
 
   async start(): Promise<void> {

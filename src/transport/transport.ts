@@ -6,20 +6,18 @@ import { codeName, gateInterceptor, type Gate } from "../interceptors/index.js";
 import type { Logger } from "pino";
 import { ConnectAdapter } from "./connect/adapter.js";
 import { createHttpHandler } from "./http/handler.js";
-import { httpRoutes, type MetricsPage } from "./http/routes.js";
+import type { HttpRoute } from "./http/routes.js";
 import { Http1Side } from "./http1-server.js";
 import { Http2Side } from "./http2-server.js";
 import { GrpcLane } from "./grpc/lane.js";
 import { Port } from "./port.js";
 import type { RouteTable } from "./routes.js";
-import type { Readiness } from "./standard/readiness.js";
 
 export interface TransportParts {
   readonly config: Config;
   readonly routes: RouteTable;
+  readonly httpRoutes: readonly HttpRoute[];
   readonly gate: Gate;
-  readonly readiness: Readiness;
-  readonly metrics: MetricsPage;
   readonly logger: Logger;
 }
 
@@ -36,9 +34,11 @@ export class Transport {
   private readonly http1: Http1Side;
   private readonly http2: Http2Side;
 
-  constructor({ config, routes, gate, readiness, metrics, logger }: TransportParts) {
+  constructor({ config, routes, httpRoutes, gate, logger }: TransportParts) {
     const handle = createHttpHandler({
-      routes: httpRoutes(readiness, metrics),
+      routes: httpRoutes,
+      gate,
+      maxRequestBytes: config.maxRequestBytes,
       connect: new ConnectAdapter({
         routes,
         interceptors: [gateInterceptor(gate)],

@@ -192,9 +192,9 @@ describe("/metrics", () => {
     const refused = await fetch(`${url}/metrics`);
     expect(refused.status).toBe(401);
     expect(refused.headers.get("www-authenticate")).toBe("Bearer");
-    expect(await refused.json()).toMatchObject({ code: "unauthenticated", reason: "CREDENTIALS_MISSING" });
+    expect(await refused.json()).toEqual({ detail: "Authorization header missing" });
     const wrong = await fetch(`${url}/metrics`, { headers: { authorization: "Bearer no" } });
-    expect(await wrong.json()).toMatchObject({ reason: "CREDENTIALS_INVALID" });
+    expect(await wrong.json()).toEqual({ detail: "Invalid authentication credentials" });
     const scrape = await Scrape.of(url, { headers: { authorization: "Bearer k3y" } });
     expect(scrape.value("opscore_ready")).toBe(1);
     const open = await startServer({ apiKey: "k3y", metricsOpen: true });

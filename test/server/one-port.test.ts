@@ -137,7 +137,7 @@ describe("plain HTTP", () => {
   it("answers health and readiness", async () => {
     const running = await startServer({ apiKey: "k" });
     expect(await request(running, "/healthz")).toMatchObject({ status: 200, type: "application/json" });
-    expect(await request(running, "/readyz")).toMatchObject({ status: 200, body: '{"status":"ready"}\n' });
+    expect(await request(running, "/readyz")).toMatchObject({ status: 200, body: '{"status":"ready"}' });
     expect(await request(running, "/healthz?verbose=1", { method: "HEAD" })).toMatchObject({ status: 200, body: "" });
     expect(await request(running, "/healthz", { method: "DELETE" })).toMatchObject({ status: 405 });
   });

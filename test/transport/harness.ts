@@ -10,6 +10,7 @@ import { AgentService } from "../../gen/opscore/v1/agent_service_pb.js";
 import { StateService } from "../../gen/opscore/v1/state_service_pb.js";
 import { loadConfig, type Config } from "../../src/config/index.js";
 import { CallLog, codeName, createAuthenticator, Gate, OpenCallLimit } from "../../src/interceptors/index.js";
+import { serverRoutes } from "../../src/transport/http/routes.js";
 import { RouteTable } from "../../src/transport/routes.js";
 import { Readiness } from "../../src/transport/standard/readiness.js";
 import { Transport } from "../../src/transport/transport.js";
@@ -44,10 +45,9 @@ export async function startTransport(handlers: Handlers, settings: Partial<Confi
   const openCalls = new OpenCallLimit(config.maxStreams);
   const gate = new Gate({ authenticate: createAuthenticator(config.apiKey), openCalls, log: new CallLog(logger) });
   const readiness = new Readiness(() => true);
-  const transport = new Transport({
-    ...{ config, routes, gate, readiness, logger },
-    metrics: { read: () => Promise.resolve({ contentType: "text/plain", text: "" }) },
-  });
+  const metrics = { read: () => Promise.resolve({ contentType: "text/plain", text: "" }) };
+  const httpRoutes = serverRoutes(readiness, metrics);
+  const transport = new Transport({ config, routes, httpRoutes, gate, logger });
   const { port, url } = await transport.listen("127.0.0.1", 0);
   onTestFinished(() => transport.destroy());
   return { port, url, gate, readiness, openCalls, logs, transport };

@@ -13,5 +13,5 @@ export {
 } from "./enums.js";
 export { patch, type MaskedFields } from "./masks.js";
 export { count, duration, pageSize, timestamp, whole } from "./numbers.js";
-export { httpUrl, id, name, optionalId, reason, requestId, text } from "./text.js";
+export { httpUrl, id, isId, name, optionalId, reason, requestId, text } from "./text.js";
 export { Violations } from "./violations.js";

@@ -9,9 +9,14 @@ const MAX_WORD = 128;
 const MAX_REQUEST_ID = 128;
 const MAX_URL = 2_048;
 
+/** Tells whether something may be called so. */
+export function isId(value: string): boolean {
+  return ID.test(value);
+}
+
 /** An id that must be given. */
 export function id(bad: Violations, field: string, value: string): string {
-  if (!ID.test(value)) {
+  if (!isId(value)) {
     bad.add(field, value === "" ? "must be set" : "must be 1 to 128 characters of [A-Za-z0-9._:-]");
   }
   return value;

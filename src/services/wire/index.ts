@@ -2,6 +2,7 @@
 export { toAgent, toLease } from "./agent.js";
 export { toSession } from "./session.js";
 export { toAgentState, toStateEvent } from "./state.js";
+export { toStruct } from "./struct.js";
 export { toTask } from "./task.js";
 export { toDuration, toTimestamp } from "./time.js";
 export { toWorkflow } from "./workflow.js";

@@ -1,32 +1,41 @@
 /**
  * Where a request goes that no lane took: a route, a method, or nowhere.
  */
-import { OpsCoreError, REASONS } from "../../errors/index.js";
-import type { HeaderReader } from "../../interceptors/index.js";
+import { OpsCoreError } from "../../errors/index.js";
+import type { Gate } from "../../interceptors/index.js";
 import type { JsonValue } from "../../lib/json.js";
 import type { ConnectAdapter } from "../connect/adapter.js";
-import type { HttpRequest, HttpResponse } from "./messages.js";
-import { HttpText, type HttpRoute } from "./routes.js";
+import { HttpCall } from "./call.js";
+import { failureAnswer } from "./failures.js";
+import { headerOf, type HttpRequest, type HttpResponse } from "./messages.js";
+import { sendAnswer, statusAnswer } from "./responses.js";
+import { HttpRouteTable, type RouteMatch } from "./route-table.js";
+import type { HttpRoute, OpenRoute } from "./routes.js";
 
 export interface HttpHandlerOptions {
   readonly routes: readonly HttpRoute[];
+  readonly gate: Gate;
+  /** The largest body, in bytes. */
+  readonly maxRequestBytes: number;
   readonly connect: ConnectAdapter;
-  /** Told of a route that failed. */
+  /** Told of an open route that failed. */
   readonly onDefect: (path: string, thrown: unknown) => void;
 }
 
 const GRPC = "application/grpc";
 const UNIMPLEMENTED = "12";
+/** Where nothing but routes is: what is not there is said as they say it. */
+const ROUTES_ONLY = "/v1/";
 
-export function createHttpHandler({ routes, connect, onDefect }: HttpHandlerOptions) {
-  const byPath = new Map(routes.map((route) => [route.path, route]));
+export function createHttpHandler({ routes, connect, onDefect, ...callParts }: HttpHandlerOptions) {
+  const table = new HttpRouteTable(routes);
   return (request: HttpRequest, response: HttpResponse): void => {
     // What breaks a connection shows on the connection; without a listener it would end the process.
     response.on("error", () => undefined);
     const path = pathOf(request);
-    const route = byPath.get(path);
-    if (route !== undefined) {
-      answerRoute(route, request, response);
+    const match = table.match(path);
+    if (match !== undefined) {
+      answerRoute(match, request, response);
       return;
     }
     try {
@@ -39,26 +48,54 @@ export function createHttpHandler({ routes, connect, onDefect }: HttpHandlerOpti
     sendNotFound(path, request, response);
   };
 
-  function answerRoute(route: HttpRoute, request: HttpRequest, response: HttpResponse): void {
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      response.setHeader("allow", "GET, HEAD");
-      sendJson(response, 405, { code: "unimplemented", message: `${route.path} takes GET and HEAD` });
-      return;
+  function answerRoute({ params, byVerb }: RouteMatch, request: HttpRequest, response: HttpResponse): void {
+    const route = byVerb.get(request.method ?? "");
+    if (route === undefined) {
+      sendAnswer(response, statusAnswer(405, { allow: [...byVerb.keys()].join(", ") }), performance.now());
+    } else if (route.kind === "call") {
+      new HttpCall(route, params, request, response, callParts).begin();
+    } else {
+      answerOpenRoute(route, request, response);
     }
-    Promise.resolve(route.answer(headerOf(request))).then(
-      ({ status, body }) => {
-        if (body instanceof HttpText) sendText(response, status, body);
-        else sendJson(response, status, body);
-      },
+  }
+
+  function answerOpenRoute(route: OpenRoute, request: HttpRequest, response: HttpResponse): void {
+    const since = performance.now();
+    const header = { get: (name: string) => headerOf(request, name) };
+    Promise.resolve(route.answer(header)).then(
+      (answer) => sendAnswer(response, answer, since),
       (thrown: unknown) => {
         if (thrown instanceof OpsCoreError) {
-          sendFailure(response, thrown);
+          const context = { header, places: {}, notFound: undefined, isSigned: false };
+          sendAnswer(response, failureAnswer(thrown, context), since);
           return;
         }
         onDefect(route.path, thrown);
-        sendJson(response, 500, { code: "internal", message: "internal error" });
+        sendAnswer(response, statusAnswer(500), since);
       },
     );
+  }
+
+  /** Says it as the caller's protocol does: gRPC clients read a status from the headers, all others JSON. */
+  function sendNotFound(path: string, request: HttpRequest, response: HttpResponse): void {
+    const type = request.headers["content-type"] ?? "";
+    if (type.startsWith(GRPC)) {
+      // Set, not written: only then do the headers end the stream, and only then do gRPC clients look for a status in them.
+      response.setHeader("content-type", type);
+      response.setHeader("grpc-status", UNIMPLEMENTED);
+      response.setHeader("grpc-message", "no such method");
+      response.end();
+      return;
+    }
+    const target = withoutTrailingSlash(path);
+    if (target !== undefined && table.match(target) !== undefined) {
+      const location = target + (request.url ?? "").slice(path.length);
+      sendAnswer(response, statusAnswer(307, { location }), performance.now());
+    } else if (path.startsWith(ROUTES_ONLY)) {
+      sendAnswer(response, statusAnswer(404), performance.now());
+    } else {
+      sendJson(response, 404, { code: "unimplemented", message: `nothing is served at ${path.slice(0, 256)}` });
+    }
   }
 }
 
@@ -68,42 +105,19 @@ function pathOf(request: HttpRequest): string {
   return query < 0 ? url : url.slice(0, query);
 }
 
-/** Says it as the caller's protocol does: gRPC clients read a status from the headers, all others JSON. */
-function sendNotFound(path: string, request: HttpRequest, response: HttpResponse): void {
-  const type = request.headers["content-type"] ?? "";
-  if (type.startsWith(GRPC)) {
-    // Set, not written: only then do the headers end the stream, and only then do gRPC clients look for a status in them.
-    response.setHeader("content-type", type);
-    response.setHeader("grpc-status", UNIMPLEMENTED);
-    response.setHeader("grpc-message", "no such method");
-    response.end();
-    return;
-  }
-  sendJson(response, 404, { code: "unimplemented", message: `nothing is served at ${path.slice(0, 256)}` });
+/** Undefined when there is none. */
+function withoutTrailingSlash(path: string): string | undefined {
+  let end = path.length;
+  while (end > 0 && path.charCodeAt(end - 1) === SLASH) end -= 1;
+  return end === path.length ? undefined : path.slice(0, end);
 }
 
-function headerOf({ headers }: HttpRequest): HeaderReader {
-  return {
-    get: (name) => {
-      const value = headers[name];
-      return (Array.isArray(value) ? value[0] : value) ?? null;
-    },
-  };
-}
-
-/** As Connect says it, so that one client reads both. */
-function sendFailure(response: HttpResponse, { reason, code, message }: OpsCoreError): void {
-  if (code === "UNAUTHENTICATED") response.setHeader("www-authenticate", "Bearer");
-  sendJson(response, REASONS[reason].http, { code: code.toLowerCase(), message, reason });
-}
+const SLASH = 0x2f;
 
 function sendJson(response: HttpResponse, status: number, body: JsonValue): void {
-  sendText(response, status, new HttpText("application/json", `${JSON.stringify(body)}\n`));
-}
-
-function sendText(response: HttpResponse, status: number, { contentType, text }: HttpText): void {
+  const text = `${JSON.stringify(body)}\n`;
   response.statusCode = status;
-  response.setHeader("content-type", contentType);
+  response.setHeader("content-type", "application/json");
   response.setHeader("content-length", Buffer.byteLength(text));
   response.end(text);
 }

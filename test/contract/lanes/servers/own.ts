@@ -8,6 +8,7 @@ import { expect } from "vitest";
 import { loadConfig, type Config } from "../../../../src/config/index.js";
 import { CallLog, createAuthenticator, Gate, OpenCallLimit } from "../../../../src/interceptors/index.js";
 import type { JsonValue } from "../../../../src/lib/json.js";
+import { serverRoutes } from "../../../../src/transport/http/routes.js";
 import { RouteTable } from "../../../../src/transport/routes.js";
 import { Readiness } from "../../../../src/transport/standard/readiness.js";
 import { Transport } from "../../../../src/transport/transport.js";
@@ -59,7 +60,8 @@ class OwnServer implements TriedServer {
     });
     const readiness = new Readiness(() => true);
     const metrics = { read: () => Promise.resolve({ contentType: "text/plain", text: "" }) };
-    this.transport = new Transport({ config, routes: this.routes(), gate: this.gate, readiness, metrics, logger });
+    const httpRoutes = serverRoutes(readiness, metrics);
+    this.transport = new Transport({ config, routes: this.routes(), httpRoutes, gate: this.gate, logger });
   }
 
   async listen(): Promise<void> {
