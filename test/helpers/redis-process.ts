@@ -1,7 +1,7 @@
 /** Real Redis processes for the tests: each on a port of its own, with a folder of its own, gone when the tests are. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,32 +11,46 @@ import { redisBinary } from "./redis-binary.js";
 
 const HOST = "127.0.0.1";
 const START_ATTEMPTS = 3;
+const MAX_LINES = 1_000;
 
 export interface RedisProcessOptions {
   /** Further settings, as on the command line: `{ appendonly: "yes" }`. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Default: a free one. */
   readonly port?: number;
+  /** A configuration that the server may rewrite; for a Sentinel. */
+  readonly sentinelConfig?: string;
+  /** Files to find in its folder, by name. */
+  readonly files?: Readonly<Record<string, string>>;
 }
+
+/** What a server prints when it takes connections. */
+const READY = /Ready to accept connections|Sentinel ID is/;
+const SENTINEL_CONFIG = "sentinel.conf";
 
 /** A Redis server that a test may stop, kill, freeze and start again on the same port with the same data. */
 export class RedisProcess {
   private child: ChildProcess | undefined;
+  private output = new Output();
   private readonly folder = mkdtempSync(join(tmpdir(), "opscore-redis-"));
 
   private constructor(
     readonly port: number,
     private readonly binary: string,
-    private readonly settings: Readonly<Record<string, string>>,
+    private readonly options: RedisProcessOptions,
   ) {
     running.add(this);
+    const { sentinelConfig, files = {} } = options;
+    const all = sentinelConfig === undefined ? files : { ...files, [SENTINEL_CONFIG]: sentinelConfig };
+    for (const [name, text] of Object.entries(all)) writeFileSync(join(this.folder, name), text);
   }
 
   /** Starts a server and waits until it takes connections. */
-  static async start({ settings = {}, port }: RedisProcessOptions = {}): Promise<RedisProcess> {
+  static async start(options: RedisProcessOptions = {}): Promise<RedisProcess> {
     const binary = await redisBinary();
+    const { port } = options;
     for (let attempt = 1; ; attempt += 1) {
-      const redis = new RedisProcess(port ?? (await freePort()), binary, settings);
+      const redis = new RedisProcess(port ?? (await freePort()), binary, options);
       try {
         await redis.start();
         return redis;
@@ -60,13 +74,21 @@ export class RedisProcess {
 
   /** Starts it again after {@link stop} or {@link kill}, with what it had on disk. */
   async start(): Promise<void> {
-    const settings = { bind: HOST, save: "", daemonize: "no", ...this.settings };
-    const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-    const child = spawn(this.binary, ["--port", String(this.port), "--dir", this.folder, ...args], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+    const { settings = {}, sentinelConfig } = this.options;
+    const isSentinel = sentinelConfig !== undefined;
+    const common = { port: String(this.port), dir: this.folder, bind: HOST, daemonize: "no" };
+    const all = isSentinel ? { ...common, ...settings } : { ...common, save: "", ...settings };
+    const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);
+    const command = isSentinel ? [join(this.folder, SENTINEL_CONFIG), ...args, "--sentinel"] : args;
+    const child = spawn(this.binary, command, { stdio: ["ignore", "pipe", "inherit"] });
     this.child = child;
-    await ready(child, `redis-server on port ${this.port}`);
+    this.output = new Output(child);
+    await this.output.until(READY);
+  }
+
+  /** Waits for a line that the server has printed since it was started, or will. */
+  printed(pattern: RegExp): Promise<void> {
+    return this.output.until(pattern);
   }
 
   /** Lets it write what it keeps, and stops it. */
@@ -137,24 +159,40 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Waits for the line with which a server says that it takes connections. */
-async function ready(child: ChildProcess, name: string): Promise<void> {
-  if (child.stdout === null) throw new Error("its output is piped");
-  const lines: string[] = [];
-  const failed = new Promise<never>((_, reject) => {
-    child.once("error", reject);
+/** What a server prints. */
+class Output {
+  private readonly lines: string[] = [];
+  private ended: Error | undefined;
+  private waiting: (() => void)[] = [];
+
+  constructor(child?: ChildProcess) {
+    if (child?.stdout == null) return;
+    child.once("error", (error) => this.end(error));
     child.once("exit", (code) => {
-      reject(new Error(`${name} ended with ${String(code)}:\n${lines.join("\n")}`));
-    });
-  });
-  const output = createInterface({ input: child.stdout });
-  const started = new Promise<void>((resolve) => {
-    output.on("line", (line) => {
       // The last words are enough to say why one did not start.
-      if (lines.push(line) > 20) lines.shift();
-      if (line.includes("Ready to accept connections") || line.includes("Sentinel ID is")) resolve();
+      this.end(new Error(`a Redis server ended with ${String(code)}:\n${this.lines.slice(-20).join("\n")}`));
     });
-  });
-  await Promise.race([started, failed]);
-  failed.catch(() => undefined);
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      if (this.lines.push(line) > MAX_LINES) this.lines.shift();
+      this.wake();
+    });
+  }
+
+  async until(pattern: RegExp): Promise<void> {
+    while (!this.lines.some((line) => pattern.test(line))) {
+      if (this.ended !== undefined) throw this.ended;
+      await new Promise<void>((resolve) => this.waiting.push(resolve));
+    }
+  }
+
+  private end(failure: Error): void {
+    this.ended = failure;
+    this.wake();
+  }
+
+  private wake(): void {
+    const { waiting } = this;
+    this.waiting = [];
+    for (const resolve of waiting) resolve();
+  }
 }

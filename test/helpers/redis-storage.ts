@@ -2,6 +2,7 @@
 import {
   createRedisStorage,
   DEFAULT_PARTITIONS,
+  type RedisStorage,
   type RedisStorageEvent,
   type RedisStorageOptions,
 } from "../../src/storage/redis/index.js";
@@ -20,7 +21,14 @@ export function freshPrefix(): string {
 export function redisStorageFactory(options: () => Pick<RedisStorageOptions, "target">): StorageFactory {
   return async (limits) => {
     const clock = new FakeClock();
-    const settings = { ...options(), ...toOptions(limits), prefix: freshPrefix(), time: () => clock.now() };
+    const settings = {
+      ...options(),
+      ...toOptions(limits),
+      prefix: freshPrefix(),
+      // What takes long on a busy machine has not failed.
+      commandTimeoutMs: 10_000,
+      time: () => clock.now(),
+    };
     const [storage, replica] = await Promise.all([createRedisStorage(settings), createRedisStorage(settings)]);
     return {
       storage,
@@ -65,9 +73,18 @@ export class StorageEvents {
         this.told.splice(0, index + 1);
         return event;
       }
-      await new Promise<void>((resolve) => {
-        this.wake = resolve;
-      });
+      await this.more();
     }
+  }
+
+  /** Waits until a storage that tells its events here can be used. */
+  async ready(storage: RedisStorage): Promise<void> {
+    while (!storage.ready()) await this.more();
+  }
+
+  private more(): Promise<void> {
+    return new Promise<void>((resolve) => {
+      this.wake = resolve;
+    });
   }
 }

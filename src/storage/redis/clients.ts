@@ -1,16 +1,16 @@
 import { Redis, type RedisOptions } from "ioredis";
-import { formatAddress, type RedisTarget } from "./target.js";
+import { ClusterMap } from "./cluster-map.js";
+import { connectorTo, DISCONNECT_TIMEOUT_MS } from "./connector.js";
+import { formatAddress, type RedisAddress, type RedisTarget } from "./target.js";
 
 /** How long to wait between attempts to reconnect, in milliseconds. */
 const FIRST_RETRY_MS = 25;
 const LAST_RETRY_MS = 500;
 /** For how long to try one server, in milliseconds. */
-export const CONNECT_TIMEOUT_MS = 2_000;
+const CONNECT_TIMEOUT_MS = 2_000;
 /** How long a Sentinel may take to answer. */
 const SENTINEL_TIMEOUT_MS = 500;
 const KEEPALIVE_MS = 10_000;
-/** How long to wait for the other side when a connection is closed: it may not be there any more. */
-const DISCONNECT_TIMEOUT_MS = 50;
 
 const retryDelay = (attempt: number): number => Math.min(FIRST_RETRY_MS * 2 ** (attempt - 1), LAST_RETRY_MS);
 
@@ -29,15 +29,35 @@ const CLIENT_OPTIONS: RedisOptions = {
 
 /** Makes the clients of one target. Each has one connection, which it makes again whenever it is lost. */
 export class Clients {
-  private readonly options: RedisOptions;
+  private readonly common: RedisOptions;
+  private readonly cluster: ClusterMap | undefined;
 
-  constructor(target: RedisTarget) {
-    this.options = { ...CLIENT_OPTIONS, ...credentials(target), ...whereabouts(target) };
+  constructor(private readonly target: RedisTarget) {
+    this.common = { ...CLIENT_OPTIONS, ...credentials(target), ...whereabouts(target) };
+    if (target.kind !== "cluster") return;
+    const once: RedisOptions = { ...this.common, enableReadyCheck: false, retryStrategy: () => null };
+    this.cluster = new ClusterMap(target.seeds, (address) => new Redis({ ...once, ...address }));
   }
 
-  /** @param name what `CLIENT LIST` calls it */
-  make(name: string): Redis {
-    return new Redis({ ...this.options, connectionName: name });
+  /** Whether each slot has a primary of its own. */
+  get isCluster(): boolean {
+    return this.cluster !== undefined;
+  }
+
+  /**
+   * @param name what `CLIENT LIST` calls it
+   * @param slot that it is connected to the primary of; only looked at in a Cluster
+   */
+  make(name: string, slot: number): Redis {
+    const { cluster, common, target } = this;
+    const options = { ...common, connectionName: name };
+    if (cluster === undefined) return new Redis(options);
+    return new Redis({ ...options, Connector: connectorTo(() => cluster.primaryOf(slot), target.tls) });
+  }
+
+  /** A server said where a slot is. */
+  redirect(slot: number, to: RedisAddress): void {
+    this.cluster?.redirect(slot, to);
   }
 }
 
@@ -70,7 +90,7 @@ function whereabouts(target: RedisTarget): RedisOptions {
       };
     }
     case "cluster":
-      throw new Error("a Redis Cluster is not supported yet");
+      return {};
   }
 }
 

@@ -1,24 +1,33 @@
 import { serverStopping } from "../../errors/index.js";
 import { CorruptRecordError, toFailure } from "./failures.js";
 import type { Keys } from "./keys.js";
-import type { Link, RedisClient } from "./link.js";
+import type { RedisClient } from "./link.js";
 import type { ScriptName } from "./scripts.js";
-import type { Turn } from "./turn.js";
+import type { Shards } from "./shards.js";
+import { Turn } from "./turn.js";
+
+/** What a script answers on some partitions. */
+export interface ShardReply {
+  readonly partitions: readonly number[];
+  readonly cells: readonly string[];
+}
 
 /** What the parts of the storage call Redis with. */
 export class Commands {
+  readonly turn: Turn;
   private stopped = false;
 
   constructor(
-    private readonly link: Link,
-    readonly turn: Turn,
+    private readonly shards: Shards,
     readonly keys: Keys,
-  ) {}
+  ) {
+    this.turn = new Turn(shards, keys);
+  }
 
   /** Calls a script on one partition, after the hot commands that were called before. */
   async call(name: ScriptName, partition: number, args: readonly string[]): Promise<unknown> {
     this.turn.flush();
-    return this.link.call(name, [this.keys.meta(partition)], args);
+    return this.shards.of(partition).link.call(name, [this.keys.meta(partition)], args);
   }
 
   /** The same for a script that answers one text. */
@@ -26,17 +35,21 @@ export class Commands {
     return String(await this.call(name, partition, args));
   }
 
-  /** Calls a script on all partitions. */
-  async callAll(name: ScriptName, args: readonly string[]): Promise<readonly string[]> {
+  /** Calls a script on all partitions: once for those that are reached together, each of which answers a list. */
+  async callAll(name: ScriptName, args: readonly string[]): Promise<readonly ShardReply[]> {
     this.turn.flush();
-    const reply = await this.link.call(name, this.keys.metas, args);
-    return Array.isArray(reply) ? reply.map(String) : [];
+    return Promise.all(
+      this.shards.all.map(async ({ link, metas, partitions }) => {
+        const reply = await link.call(name, metas, args);
+        return { partitions, cells: Array.isArray(reply) ? reply.map(String) : [] };
+      }),
+    );
   }
 
-  /** Reads what is under one key. What is there and of another type is not one of our records. */
+  /** Reads what is under one key, by one command. What is there and of another type is not one of our records. */
   async read<T>(key: string, send: (client: RedisClient) => Promise<T>): Promise<T> {
     try {
-      return await this.link.command(send);
+      return await this.shards.of(this.keys.partitionOfKey(key)).link.command(send);
     } catch (thrown) {
       if (thrown instanceof Error && thrown.message.startsWith("WRONGTYPE")) {
         throw new CorruptRecordError(key, "of another type", thrown);

@@ -1,7 +1,10 @@
 import type { Redis } from "ioredis";
-import { addressOf, CONNECT_TIMEOUT_MS } from "./clients.js";
+import { addressOf } from "./clients.js";
 import type { RedisConnectionStatus, RedisStorageEvent } from "./options.js";
+import type { RedisAddress } from "./target.js";
 
+/** How long a server that has taken a connection may need until it can be used, in milliseconds. */
+const GREETING_MS = 1_000;
 /** How long to wait when the client has given up, in milliseconds. */
 const RESTART_MS = 100;
 
@@ -11,8 +14,8 @@ export interface ConnectionOptions {
   readonly role: RedisConnectionStatus["role"];
   /** Called on each new connection before it counts as open. */
   readonly onOpen?: (client: Redis) => Promise<void>;
-  /** Called each time when it was lost, or could not be made. */
-  readonly onLost?: () => void;
+  /** Where the next connection shall go, rather than where it is thought that it should. */
+  readonly redirect?: (to: RedisAddress) => void;
   readonly onEvent: (event: RedisStorageEvent) => void;
 }
 
@@ -70,6 +73,12 @@ export class Connection {
     this.client.disconnect(true);
   }
 
+  /** Makes a new connection to another server. Undefined: whichever it is now. */
+  redirect(to: RedisAddress | undefined, why: unknown): void {
+    if (to !== undefined) this.options.redirect?.(to);
+    this.renew(why);
+  }
+
   close(): void {
     if (this.closed) return;
     this.closed = true;
@@ -95,7 +104,7 @@ export class Connection {
     this.watchdog = setTimeout(() => {
       this.failure = new Error("no answer in time");
       this.client.disconnect(true);
-    }, CONNECT_TIMEOUT_MS).unref();
+    }, GREETING_MS).unref();
   }
 
   private async opened(): Promise<void> {
@@ -121,12 +130,9 @@ export class Connection {
 
   private lost(): void {
     clearTimeout(this.watchdog);
-    const { name, onLost, onEvent } = this.options;
-    if (this.open) {
-      this.open = false;
-      onEvent({ kind: "disconnected", connection: name, cause: this.failure });
-    }
-    if (!this.closed) onLost?.();
+    if (!this.open) return;
+    this.open = false;
+    this.options.onEvent({ kind: "disconnected", connection: this.options.name, cause: this.failure });
   }
 
   private release(): void {

@@ -52,7 +52,7 @@ const FNV_PRIME = 0x01000193;
 
 export class Keys {
   private readonly bases: readonly string[];
-  private readonly logs: ReadonlyMap<string, number>;
+  private readonly byBase: ReadonlyMap<string, number>;
   /** The meta keys of all partitions, in order. */
   readonly metas: readonly string[];
 
@@ -63,7 +63,7 @@ export class Keys {
   constructor(prefix: string, partitions: number) {
     this.bases = Array.from({ length: partitions }, (_, index) => `${prefix}:{p${String(index).padStart(2, "0")}}:`);
     this.metas = this.bases.map((base) => base + KEY_NAMES.meta);
-    this.logs = new Map(this.bases.map((base, partition) => [base + KEY_NAMES.log, partition]));
+    this.byBase = new Map(this.bases.map((base, partition) => [base, partition]));
   }
 
   /** Of the deployment as a whole: schema version and number of partitions. */
@@ -92,10 +92,10 @@ export class Keys {
     return this.base(partition) + KEY_NAMES.log;
   }
 
-  /** The partition that a log key belongs to. */
-  partitionOfLog(key: string): number {
-    const partition = this.logs.get(key);
-    if (partition === undefined) throw new RangeError(`${key} is not a log`);
+  /** The partition that a key belongs to. */
+  partitionOfKey(key: string): number {
+    const partition = this.byBase.get(key.slice(0, key.indexOf("}") + 2));
+    if (partition === undefined) throw new RangeError(`${key} is in no partition`);
     return partition;
   }
 

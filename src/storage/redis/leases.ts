@@ -40,24 +40,26 @@ export class Leases {
   async lose(namespace: string): Promise<number> {
     let lost = 0;
     for (;;) {
-      const [count, more] = await this.commands.callAll("lose-agents", [namespace, String(BUDGET)]);
-      lost += Number(count);
-      if (more !== "1") return lost;
+      const replies = await this.commands.callAll("lose-agents", [namespace, String(BUDGET)]);
+      for (const { cells } of replies) lost += Number(cells[0]);
+      if (replies.every(({ cells }) => cells[1] !== "1")) return lost;
     }
   }
 
   private async sweep(stalledMs: number): Promise<Swept> {
-    const cells = await this.commands.callAll("sweep", [String(Math.round(stalledMs)), String(BUDGET)]);
+    const replies = await this.commands.callAll("sweep", [String(Math.round(stalledMs)), String(BUDGET)]);
     const sum: Swept = { suspected: 0, overdue: 0, leased: 0, more: false };
-    const end = this.commands.keys.partitions * CELLS;
-    for (let index = 0; index < end; index += CELLS) {
-      const [suspected, overdue, leased, more] = cells.slice(index, index + CELLS);
-      sum.suspected += Number(suspected);
-      sum.overdue += Number(overdue);
-      sum.leased += Number(leased);
-      sum.more ||= more === "1";
+    for (const { partitions, cells } of replies) {
+      const end = partitions.length * CELLS;
+      for (let index = 0; index < end; index += CELLS) {
+        const [suspected, overdue, leased, more] = cells.slice(index, index + CELLS);
+        sum.suspected += Number(suspected);
+        sum.overdue += Number(overdue);
+        sum.leased += Number(leased);
+        sum.more ||= more === "1";
+      }
+      for (const key of cells.slice(end)) this.settings.onEvent({ kind: "corrupt", key });
     }
-    for (const key of cells.slice(end)) this.settings.onEvent({ kind: "corrupt", key });
     return sum;
   }
 }

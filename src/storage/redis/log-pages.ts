@@ -15,7 +15,12 @@ export class LogPages {
   constructor(private readonly commands: Commands) {}
 
   async heads(): Promise<Heads> {
-    return parseHeads(await this.commands.callAll("read-heads", []));
+    const replies = (await this.commands.callAll("read-heads", [])).map(({ cells }) => parseHeads(cells));
+    return {
+      epochs: replies.flatMap(({ epochs }) => epochs),
+      revisions: replies.flatMap(({ revisions }) => revisions),
+      redisMs: Math.max(...replies.map(({ redisMs }) => redisMs)),
+    };
   }
 
   async read(from: Position, limit: number): Promise<LogPage> {

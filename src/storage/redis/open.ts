@@ -1,14 +1,20 @@
+import type { Redis } from "ioredis";
+import { bounceOf } from "./bounce.js";
 import { Clients } from "./clients.js";
-import { unavailable } from "./failures.js";
 import { Connection } from "./connection.js";
 import { DeploymentError, openDeployment } from "./deployment.js";
+import { unavailable } from "./failures.js";
 import { Keys } from "./keys.js";
-import { Link, type RedisClient } from "./link.js";
 import { LogReader } from "./log-reader.js";
 import type { RedisStorageSettings } from "./options.js";
 import { RedisStorage } from "./redis-storage.js";
-import { RedisTime } from "./redis-time.js";
 import { composeScripts } from "./scripts.js";
+import { Shards } from "./shards.js";
+import { slotOf } from "./slot.js";
+
+/** How long another look at the deployment may take, in milliseconds, before it is tried again. */
+const CHECK_MS = 2_000;
+const IGNORE = (): void => undefined;
 
 /**
  * Connects, makes the deployment where there is none, and begins to follow its log.
@@ -16,75 +22,80 @@ import { composeScripts } from "./scripts.js";
  * @throws DeploymentError when what is there cannot be used; STORAGE_UNAVAILABLE when Redis cannot be reached in time
  */
 export async function openRedisStorage(settings: RedisStorageSettings): Promise<RedisStorage> {
-  const { target, prefix, onEvent } = settings;
-  if (target.kind === "cluster" || settings.waitReplicas > 0) {
-    throw new DeploymentError("a Redis Cluster, and waiting for replicas, are not supported yet");
-  }
-  const time = new RedisTime(settings.clock);
+  const { target, prefix, connectTimeoutMs } = settings;
   const clients = new Clients(target);
-  const connection = new Connection(clients.make(prefix), {
-    name: prefix,
-    role: "commands",
-    onOpen: (client) => readTime(client, time),
-    onEvent,
-  });
-  const logName = `${prefix}-log`;
-  const logConnection = new Connection(clients.make(logName), { name: logName, role: "log", onEvent });
+  const deadline = performance.now() + connectTimeoutMs;
+  const found = await lookAtDeployment(clients, settings, settings.partitions, connectTimeoutMs);
+  const keys = new Keys(prefix, found);
+  const checkDeployment = async (): Promise<void> => {
+    await lookAtDeployment(clients, settings, found, CHECK_MS);
+  };
+  const shards = new Shards(clients, keys, composeScripts(settings, keys.partitions), settings);
   try {
-    await inTime(connection, settings.connectTimeoutMs);
-    const partitions = await openDeployment(connection.client, prefix, settings.partitions);
-    await inTime(logConnection, settings.connectTimeoutMs);
-
-    const keys = new Keys(prefix, partitions);
-    const scripts = composeScripts(settings, partitions);
-    const linkOver = ({ client }: Connection, over: Connection): Link =>
-      new Link(
-        client,
-        scripts,
-        time,
-        settings,
-        () => over.isOpen,
-        () => over.renew(new Error("no answer in time")),
-      );
-    const checkDeployment = async (): Promise<void> => {
-      try {
-        await openDeployment(connection.client, prefix, partitions);
-      } catch (cause) {
-        if (cause instanceof DeploymentError) onEvent({ kind: "refused", cause });
-        throw cause;
-      }
-    };
-    const logLink = linkOver(logConnection, logConnection);
-    const reader = new LogReader(logConnection, logLink, keys, settings, checkDeployment);
-    const storage = new RedisStorage(
-      connection,
-      logConnection,
-      reader,
-      linkOver(connection, connection),
-      keys,
-      settings,
-    );
+    await inTime(shards, deadline - performance.now());
+    const reader = new LogReader(shards, keys, settings, checkDeployment);
+    const storage = new RedisStorage(shards, reader, keys, settings);
     await storage.start();
     return storage;
   } catch (failure) {
-    connection.close();
-    logConnection.close();
+    shards.close();
     throw failure;
   }
 }
 
-async function readTime(client: RedisClient, time: RedisTime): Promise<void> {
-  const [seconds = 0, micros = 0] = await client.time();
-  time.set(seconds * 1_000 + micros / 1_000);
-}
-
-async function inTime(connection: Connection, timeoutMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(unavailable(connection.lastFailure)), timeoutMs);
+/** Opens the deployment over a connection of its own: in a Cluster its key is at a node of its own. */
+async function lookAtDeployment(
+  clients: Clients,
+  { prefix, onEvent }: RedisStorageSettings,
+  partitions: number | undefined,
+  timeoutMs: number,
+): Promise<number> {
+  const name = `${prefix}-deployment`;
+  const slot = slotOf(Keys.deployment(prefix));
+  let count = 0;
+  let refusal: DeploymentError | undefined;
+  // What fails otherwise is tried again, over another connection.
+  const open = async (client: Redis): Promise<void> => {
+    try {
+      count = await openDeployment(client, prefix, partitions);
+    } catch (thrown) {
+      if (thrown instanceof DeploymentError) {
+        refusal = thrown;
+        return;
+      }
+      const bounce = bounceOf(thrown);
+      if (bounce?.kind === "moved" && bounce.to !== undefined) clients.redirect(slot, bounce.to);
+      throw thrown;
+    }
+  };
+  const connection = new Connection(clients.make(name, slot), {
+    name,
+    role: "commands",
+    onOpen: open,
+    onEvent: IGNORE,
   });
   try {
-    await Promise.race([connection.whenOpen(), late]);
+    await inTime(connection, timeoutMs);
+  } finally {
+    connection.close();
+  }
+  if (refusal === undefined) return count;
+  onEvent({ kind: "refused", cause: refusal });
+  throw refusal;
+}
+
+interface Opening {
+  whenOpen(): Promise<unknown>;
+  readonly lastFailure: unknown;
+}
+
+async function inTime(opening: Opening, timeoutMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(unavailable(opening.lastFailure)), timeoutMs);
+  });
+  try {
+    await Promise.race([opening.whenOpen(), late]);
   } finally {
     clearTimeout(timer);
   }

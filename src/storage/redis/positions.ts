@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Position } from "../storage.js";
 
-/** Where the log of each partition stands, and which history it is. */
+/** Where the logs of some partitions stand, and which history each is. */
 export interface Heads {
-  /** One for each partition. */
   readonly epochs: readonly string[];
   readonly revisions: readonly number[];
   /** What Redis's clock showed, in milliseconds. */

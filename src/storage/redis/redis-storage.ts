@@ -2,10 +2,8 @@ import type { Agent, SessionRecord, StateRecord } from "../records.js";
 import type * as contract from "../storage.js";
 import { Agents } from "./agents.js";
 import { Commands } from "./commands.js";
-import type { Connection } from "./connection.js";
 import type { Keys } from "./keys.js";
 import { Leases } from "./leases.js";
-import type { Link } from "./link.js";
 import { Lists } from "./lists.js";
 import { LogPages } from "./log-pages.js";
 import type { LogReader } from "./log-reader.js";
@@ -13,8 +11,8 @@ import type { RedisStorageSettings, RedisStorageStatus } from "./options.js";
 import { toPosition } from "./positions.js";
 import { Reports } from "./reports.js";
 import { Sessions } from "./sessions.js";
+import type { Shards } from "./shards.js";
 import { Snapshots } from "./snapshots.js";
-import { Turn } from "./turn.js";
 
 /** Spreads claims over the partitions. */
 const CLAIMS = "claims";
@@ -35,14 +33,12 @@ export class RedisStorage implements contract.Storage {
   private closing: Promise<void> | undefined;
 
   constructor(
-    private readonly connection: Connection,
-    private readonly logConnection: Connection,
+    private readonly shards: Shards,
     private readonly reader: LogReader,
-    link: Link,
     keys: Keys,
     settings: RedisStorageSettings,
   ) {
-    const commands = new Commands(link, new Turn(link), keys);
+    const commands = new Commands(shards, keys);
     this.commands = commands;
     this.reports = new Reports(commands, settings);
     this.agents = new Agents(commands, this.reports.held);
@@ -188,15 +184,15 @@ export class RedisStorage implements contract.Storage {
   }
 
   ready(): boolean {
-    return this.closing === undefined && this.connection.isOpen && this.reader.isFollowing;
+    return this.closing === undefined && this.shards.areOpen && this.reader.isFollowing;
   }
 
   /** How it stands with Redis now. */
   status(): RedisStorageStatus {
     return {
-      connections: [this.connection.status, this.logConnection.status],
+      connections: this.shards.statuses,
       isFollowing: this.reader.isFollowing,
-      isShortOfReplicas: false,
+      isShortOfReplicas: this.shards.areShortOfReplicas,
     };
   }
 
@@ -210,7 +206,7 @@ export class RedisStorage implements contract.Storage {
     await this.commands.turn.drain();
     await this.reports.held.close();
     await this.reader.close();
-    this.connection.close();
+    this.shards.close();
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import type { Redis } from "ioredis";
 import { LEASE_ACTOR, SessionStatus, State } from "../records.js";
 import { isEnded, isTerminal, SESSION_TRANSITIONS, STATE_TRANSITIONS } from "../state-machine.js";
 import { CLAIM_MEMORY_MS, REQUEST_MEMORY_MS } from "../storage.js";
@@ -27,6 +28,13 @@ export const SCRIPT_NAMES = [
   "claim",
 ] as const;
 export type ScriptName = (typeof SCRIPT_NAMES)[number];
+
+/** Those that commit nothing. */
+export const READING_SCRIPTS: ReadonlySet<ScriptName> = new Set<ScriptName>([
+  "list-page",
+  "read-heads",
+  "read-history",
+]);
 
 export interface Script {
   readonly name: ScriptName;
@@ -64,6 +72,14 @@ export function composeScripts(limits: ScriptLimits, partitions: number): Script
     return { name, source, sha: createHash("sha1").update(source).digest("hex") };
   };
   return new Map(SCRIPT_NAMES.map((name) => [name, compose(name)]));
+}
+
+/** Makes a server know the scripts. One that forgets them later is told again by those who call them. */
+export async function loadScripts(client: Redis, scripts: Scripts): Promise<void> {
+  const all = [...scripts.values()];
+  const known: unknown = await client.script("EXISTS", ...all.map(({ sha }) => sha));
+  const unknown = all.filter((_, index) => !Array.isArray(known) || known[index] !== 1);
+  await Promise.all(unknown.map(({ source }) => client.script("LOAD", source)));
 }
 
 function makeHeader(limits: ScriptLimits, partitions: number): string {

@@ -43,9 +43,11 @@ describe("keys", () => {
     expect(places).toEqual([12, 10, 9]);
   });
 
-  it("know the partition of a log", () => {
-    expect(keys.partitionOfLog("opscore:{p15}:log")).toBe(15);
-    expect(() => keys.partitionOfLog("opscore:{p16}:log")).toThrow(RangeError);
+  it("know the partition of a key", () => {
+    expect(keys.partitionOfKey("opscore:{p15}:log")).toBe(15);
+    expect(keys.partitionOfKey(keys.agent(3, "default", "{p04}:"))).toBe(3);
+    expect(() => keys.partitionOfKey("opscore:{p16}:log")).toThrow(RangeError);
+    expect(() => keys.partitionOfKey("opscore:deployment")).toThrow(RangeError);
     expect(() => keys.meta(16)).toThrow(RangeError);
   });
 });

@@ -85,8 +85,7 @@ describe("while Redis cannot serve", () => {
     await expectAllUnavailable();
     expect(storage.ready()).toBe(false);
     await redis.start();
-    await events.next("following");
-    expect(storage.ready()).toBe(true);
+    await events.ready(storage);
     expect((await storage.setState(aReport("a", State.ACTIVE))).changed).toBe(true);
   });
 
@@ -146,7 +145,7 @@ describe("while Redis cannot serve", () => {
     await storage.renewLease({ ...KEY, incarnation: 0 });
     await redis.kill();
     await redis.start();
-    await events.next("following");
+    await events.ready(storage);
     await storage.registerAgent(aRegistration("late"));
     expect(await outcome).toMatchObject({ value: { changed: true, state: { state: State.IDLE } } });
   });

@@ -6,7 +6,11 @@
 --
 -- @include time
 
-local SOURCE = string.match(redis.call("INFO", "replication"), "master_replid:(%w+)")
+local REPLICATION = redis.call("INFO", "replication")
+if not string.find(REPLICATION, "role:master", 1, true) then
+  return redis.error_reply("READONLY this server is not the primary any more")
+end
+local SOURCE = string.match(REPLICATION, "master_replid:(%w+)")
 
 local function newEpoch(key)
   local digest = redis.sha1hex(SOURCE .. clock[1] .. clock[2] .. key)

@@ -1,0 +1,130 @@
+/** A Redis primary with two replicas and three Sentinels, as real processes. */
+import { once } from "node:events";
+import { Redis } from "ioredis";
+import type { RedisTarget } from "../../src/storage/redis/index.js";
+import { RedisProcess } from "./redis-process.js";
+
+export const MASTER_NAME = "opscore-primary";
+const QUORUM = 2;
+/** For how long a primary may be silent before the Sentinels choose another, in milliseconds. */
+export const DOWN_AFTER_MS = 1_000;
+const FAILOVER_TIMEOUT_MS = 4_000;
+/** How often a Sentinel looks and tells, in milliseconds; a production one does so every 1 to 10 seconds. */
+const PERIOD_MS = "100";
+const SYNCED = /(MASTER <-> REPLICA sync: Finished with success|Successful partial resynchronization)/;
+
+export interface SentinelsOptions {
+  /** Further settings of the three Redis servers. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** What Redis and the Sentinels want to hear. */
+  readonly password?: string;
+}
+
+export class RedisSentinels {
+  private readonly clients: Redis[] = [];
+
+  private constructor(
+    readonly servers: readonly RedisProcess[],
+    readonly sentinels: readonly RedisProcess[],
+    private readonly password: string | undefined,
+  ) {}
+
+  /** Starts all of them, and waits until the Sentinels know each other and the replicas. */
+  static async start({ settings = {}, password }: SentinelsOptions = {}): Promise<RedisSentinels> {
+    const auth = password === undefined ? {} : { requirepass: password, masterauth: password };
+    const common = { "repl-diskless-sync-delay": "0", ...auth, ...settings };
+    const primary = await RedisProcess.start({ settings: common });
+    const replicaof = `${primary.host} ${primary.port}`;
+    const replicas = await Promise.all([1, 2].map(() => RedisProcess.start({ settings: { ...common, replicaof } })));
+    await Promise.all(replicas.map((replica) => replica.printed(SYNCED)));
+    const config = [
+      ...(password === undefined ? [] : [`requirepass ${password}`]),
+      `sentinel monitor ${MASTER_NAME} ${primary.host} ${primary.port} ${QUORUM}`,
+      `sentinel down-after-milliseconds ${MASTER_NAME} ${DOWN_AFTER_MS}`,
+      `sentinel failover-timeout ${MASTER_NAME} ${FAILOVER_TIMEOUT_MS}`,
+      `sentinel parallel-syncs ${MASTER_NAME} 2`,
+      ...(password === undefined ? [] : [`sentinel auth-pass ${MASTER_NAME} ${password}`]),
+      "",
+    ].join("\n");
+    const sentinels = await Promise.all([1, 2, 3].map(() => RedisProcess.start({ sentinelConfig: config })));
+    const all = new RedisSentinels([primary, ...replicas], sentinels, password);
+    await Promise.all(sentinels.map((sentinel) => all.settled(sentinel)));
+    return all;
+  }
+
+  get target(): RedisTarget {
+    return {
+      kind: "sentinel",
+      sentinels: this.sentinels.map(({ host, port }) => ({ host, port })),
+      masterName: MASTER_NAME,
+      ...(this.password !== undefined && { password: this.password, sentinelUser: { password: this.password } }),
+    };
+  }
+
+  /** A client of one of the processes. */
+  client(of: RedisProcess): Redis {
+    const client = new Redis({
+      host: of.host,
+      port: of.port,
+      retryStrategy: () => 50,
+      maxRetriesPerRequest: null,
+      ...(this.password !== undefined && { password: this.password }),
+    });
+    client.on("error", () => undefined);
+    this.clients.push(client);
+    return client;
+  }
+
+  /** The server that the Sentinels call the primary. */
+  async primary(): Promise<RedisProcess> {
+    const address = await this.client(this.sentinelThatRuns()).call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER_NAME);
+    const [, port] = Array.isArray(address) ? address.map(String) : [];
+    const found = this.servers.find((server) => String(server.port) === port);
+    if (found === undefined) throw new Error(`no server listens on port ${String(port)}`);
+    return found;
+  }
+
+  /** Prepares to wait for the Sentinels to choose another primary; call what it answers to wait. */
+  async failover(): Promise<() => Promise<void>> {
+    const subscriber = this.client(this.sentinelThatRuns());
+    await subscriber.subscribe("+switch-master");
+    const switched = once(subscriber, "message");
+    return async () => {
+      await switched;
+      subscriber.disconnect();
+    };
+  }
+
+  async remove(): Promise<void> {
+    for (const client of this.clients) client.disconnect();
+    await Promise.all([...this.sentinels, ...this.servers].map((each) => each.remove()));
+  }
+
+  private sentinelThatRuns(): RedisProcess {
+    const [first] = this.sentinels;
+    if (first === undefined) throw new Error("there are three Sentinels");
+    return first;
+  }
+
+  /** Waits until a Sentinel knows both replicas and both other Sentinels. */
+  private async settled(sentinel: RedisProcess): Promise<void> {
+    const client = this.client(sentinel);
+    await client.call("SENTINEL", "DEBUG", ...PERIODS.flatMap((name) => [name, PERIOD_MS])).catch(() => undefined);
+    const subscriber = this.client(sentinel);
+    const events = new Promise<void>((resolve) => {
+      const look = (): void => {
+        void client.call("SENTINEL", "MASTER", MASTER_NAME).then((reply) => {
+          const facts = Array.isArray(reply) ? reply.map(String) : [];
+          const fact = (name: string): string | undefined => facts[facts.indexOf(name) + 1];
+          if (fact("num-slaves") === "2" && fact("num-other-sentinels") === "2") resolve();
+        });
+      };
+      subscriber.on("pmessage", look);
+      void subscriber.psubscribe("*").then(look);
+    });
+    await events;
+    subscriber.disconnect();
+  }
+}
+
+const PERIODS = ["info-period", "ping-period", "ask-period", "publish-period"];
