@@ -14,6 +14,8 @@ export interface PushSource<T> {
   readonly done: boolean;
   /** Why it ended, when that was a failure; meaningful once `done`. */
   readonly failure: unknown;
+  /** Other sources give the very same values, so what one reader made of a value serves all of them. */
+  readonly shared?: boolean;
   /** Sets what is called when an empty source may have something again. Must not be called back into synchronously. */
   onReady(ready: () => void): void;
   /** The reader goes away: frees everything, at once, from any state. */

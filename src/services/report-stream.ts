@@ -7,6 +7,7 @@ import type {
 } from "../../gen/opscore/v1/state_service_pb.js";
 import { GrpcCode, invalidFields, serverStopping, toOpsCoreError } from "../errors/index.js";
 import { isPromise, type Awaitable } from "../lib/awaitable.js";
+import { isPushIterable, type PushSink } from "../lib/push-sink.js";
 import type { PushSource } from "../lib/push-source.js";
 import { AnswerQueue, type Slot } from "./answer-queue.js";
 import type { Limits } from "./limits.js";
@@ -29,9 +30,9 @@ const REPORT_BYTES = 512;
  * One stream of reports and their answers. Reports go in with {@link receive}, answers come out with {@link take}.
  *
  * A report is applied when it comes, without waiting for the one before, so one that is held delays the answers behind it but
- * not their reports. While too much is unanswered there is no {@link room}, which is what slows a caller down.
+ * not their reports. While too much is unanswered there is no room for more, which is what slows a caller down.
  */
-export class ReportStream implements PushSource<ReportStatesResponse> {
+export class ReportStream implements PushSink<ReportStatesRequest>, PushSource<ReportStatesResponse> {
   /** Why the stream ended, told after the last answer. */
   failure: unknown = undefined;
 
@@ -41,7 +42,9 @@ export class ReportStream implements PushSource<ReportStatesResponse> {
   /** The reader found nothing and waits for the ready callback. */
   private starved = false;
   private ready: (() => void) | undefined;
-  private onRoom: (() => void) | undefined;
+  /** The caller was told that there is no room. */
+  private full = false;
+  private room: (() => void) | undefined;
 
   constructor(private readonly options: ReportStreamOptions) {
     this.answers = new AnswerQueue(options.limits.unansweredReports, options.limits.unansweredBytes);
@@ -56,15 +59,9 @@ export class ReportStream implements PushSource<ReportStatesResponse> {
     return this.ended && this.answers.isEmpty;
   }
 
-  /** Answers when the next report may come, or none is wanted any more. */
-  room(): Awaitable<void> {
-    if (this.ended || !this.answers.isFull) return;
-    return new Promise((resolve) => (this.onRoom = resolve));
-  }
-
   /** Applies one report and keeps its place among the answers. */
-  receive({ report }: ReportStatesRequest): void {
-    if (this.ended) return;
+  receive({ report }: ReportStatesRequest): boolean {
+    if (this.ended) return false;
     const index = this.received++;
     const slot = this.answers.append();
     try {
@@ -82,6 +79,12 @@ export class ReportStream implements PushSource<ReportStatesResponse> {
     } catch (error) {
       this.settle(slot, toAnswer(index, { case: "failed", value: this.toFailure(error) }));
     }
+    this.full = this.answers.isFull;
+    return !this.full;
+  }
+
+  onRoom(callback: () => void): void {
+    this.room = callback;
   }
 
   /** Takes no more reports. The first end counts. */
@@ -90,7 +93,7 @@ export class ReportStream implements PushSource<ReportStatesResponse> {
     this.ended = true;
     this.failure = failure;
     this.options.onEnd?.();
-    this.letIn();
+    this.room?.();
     this.wake();
   }
 
@@ -103,8 +106,9 @@ export class ReportStream implements PushSource<ReportStatesResponse> {
     const answer = this.answers.shift();
     if (answer === undefined) {
       this.starved = true;
-    } else if (!this.answers.isFull) {
-      this.letIn();
+    } else if (this.full && !this.answers.isFull) {
+      this.full = false;
+      this.room?.();
     }
     return answer;
   }
@@ -117,11 +121,6 @@ export class ReportStream implements PushSource<ReportStatesResponse> {
   cancel(): void {
     this.answers.clear();
     this.end();
-  }
-
-  private letIn(): void {
-    this.onRoom?.();
-    this.onRoom = undefined;
   }
 
   private settle(slot: Slot<ReportStatesResponse>, answer: ReportStatesResponse): void {
@@ -141,13 +140,18 @@ export class ReportStream implements PushSource<ReportStatesResponse> {
   }
 }
 
-/** Feeds a stream from its caller, until either has enough. Never rejects: what goes wrong ends the stream. */
-export async function feed(stream: ReportStream, requests: AsyncIterable<ReportStatesRequest>): Promise<void> {
+/** Feeds a stream from its caller, until either has enough. What goes wrong ends the stream. */
+export function feed(stream: ReportStream, requests: AsyncIterable<ReportStatesRequest>): void {
+  if (isPushIterable(requests)) requests.pushTo(stream);
+  else void pull(stream, requests);
+}
+
+async function pull(stream: ReportStream, requests: AsyncIterable<ReportStatesRequest>): Promise<void> {
+  let goOn: (() => void) | undefined;
+  stream.onRoom(() => goOn?.());
   try {
     for await (const request of requests) {
-      stream.receive(request);
-      const room = stream.room();
-      if (isPromise(room)) await room;
+      if (!stream.receive(request) && !stream.isEnded) await new Promise<void>((resolve) => (goOn = resolve));
       if (stream.isEnded) break;
     }
     stream.end();

@@ -76,7 +76,7 @@ export function createStateService(
         onEnd: () => openReports.delete(stream),
       });
       openReports.add(stream);
-      void feed(stream, requests);
+      feed(stream, requests);
       return new PushStream(stream, () => ctx.signal);
     },
   };

@@ -23,6 +23,7 @@ const RETRY_MS = 250;
  * The conditions follow the synced, unsynced and victim watchers of etcd's watchable store.
  */
 export class Watcher<E extends object, I, M> implements PushSource<M>, Silent, ReadingListener<E, M> {
+  readonly shared = true;
   failure: unknown = undefined;
 
   private condition: "behind" | "live" | "ended" = "behind";

@@ -291,11 +291,11 @@ describe("ReportStates ends", () => {
       onEnd: () => ends.push("end"),
     });
     outbox.send(report("a", State.IDLE), report("a", State.ACTIVE));
-    const feeding = feed(stream, requestsOf(outbox));
+    feed(stream, requestsOf(outbox));
     await idle();
     stream.cancel();
     // The feeder waited for room; it returns, and reads nothing more.
-    await feeding;
+    await idle();
     stream.stop();
     expect(outbox.taken).toBe(1);
     expect(ends).toEqual(["end"]);

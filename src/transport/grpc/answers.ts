@@ -55,12 +55,13 @@ class Pusher {
 
   private drain(): void {
     const { call, source, outbox } = this;
+    const { codec } = call.route;
     let sent = 0;
     try {
       while (!outbox.isFull) {
         const message = source.take();
         if (message === undefined) break;
-        const envelope = call.route.codec.encodeShared(message);
+        const envelope = source.shared === true ? codec.encodeShared(message) : codec.encode(message);
         if (sent++ === 0) call.sendHeaders();
         outbox.add(envelope);
       }

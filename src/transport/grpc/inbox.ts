@@ -1,4 +1,5 @@
 import type { Message } from "@bufbuild/protobuf";
+import { PushIterable, type PushSink } from "../../lib/push-sink.js";
 import type { Call } from "./call.js";
 import { EnvelopeReader, incomplete } from "./envelope.js";
 
@@ -15,10 +16,10 @@ interface Waiter {
 }
 
 /**
- * The messages of a client-streaming or bidi call, for one reader that asks for one at a time. They are kept as they came and
- * decoded when they are read. What came before the end, or before a failure, is read before that is told.
+ * The messages of a client-streaming or bidi call, for one reader that asks for one at a time, or that they are pushed into. They are
+ * kept as they came and decoded when they are read. What came before the end, or before a failure, is read before that is told.
  */
-export class Inbox implements AsyncIterableIterator<Message> {
+export class Inbox extends PushIterable<Message> implements AsyncIterableIterator<Message> {
   private bodies: Buffer[] = [];
   /** Bodies before it were read; the array is let go when all were. */
   private head = 0;
@@ -28,8 +29,12 @@ export class Inbox implements AsyncIterableIterator<Message> {
   /** Why, when the client was not simply done. */
   private failure: Error | undefined;
   private waiter: Waiter | undefined;
+  private sink: PushSink<Message> | undefined;
+  /** The sink takes more. */
+  private flowing = false;
 
   constructor(private readonly call: Call) {
+    super();
     const { stream, route } = call;
     const reader = new EnvelopeReader(route.maxRequestBytes, (body) => this.receive(body));
     stream.on("data", (chunk: Buffer) => {
@@ -48,9 +53,16 @@ export class Inbox implements AsyncIterableIterator<Message> {
     call.onEnd((reason) => this.end(reason));
   }
 
+  pushTo(sink: PushSink<Message>): void {
+    this.sink = sink;
+    const pour = (): void => this.pour(sink);
+    sink.onRoom(pour);
+    pour();
+  }
+
   next(): Promise<Result> {
     if (this.waiter !== undefined) return Promise.reject(new Error("one message can be waited for at a time"));
-    const message = this.head < this.bodies.length ? this.read() : undefined;
+    const message = this.read();
     if (message !== undefined) return Promise.resolve({ value: message, done: false });
     if (this.failure !== undefined) return Promise.reject(this.failure);
     if (this.ended) return Promise.resolve({ value: undefined, done: true });
@@ -59,9 +71,7 @@ export class Inbox implements AsyncIterableIterator<Message> {
 
   /** The reader wants no more. */
   return(): Promise<Result> {
-    this.clear();
-    this.end(undefined);
-    this.failure = undefined;
+    this.close();
     return Promise.resolve({ value: undefined, done: true });
   }
 
@@ -71,35 +81,74 @@ export class Inbox implements AsyncIterableIterator<Message> {
 
   private receive(body: Buffer): void {
     if (this.ended) return;
-    this.bodies.push(body);
-    this.unreadBytes += body.length;
-    const { waiter } = this;
-    if (waiter !== undefined) {
-      const message = this.read();
+    const { sink, waiter } = this;
+    // Whoever waits has read everything before.
+    if (sink !== undefined && this.flowing) {
+      const message = this.decode(body);
+      if (message !== undefined) this.push(sink, message);
+    } else if (waiter !== undefined) {
+      const message = this.decode(body);
       if (message === undefined) return;
       this.waiter = undefined;
       waiter.resolve({ value: message, done: false });
-    } else if (this.bodies.length - this.head >= MAX_UNREAD_MESSAGES || this.unreadBytes >= MAX_UNREAD_BYTES) {
+    } else {
+      this.keep(body);
+    }
+  }
+
+  private keep(body: Buffer): void {
+    this.bodies.push(body);
+    this.unreadBytes += body.length;
+    if (this.bodies.length - this.head >= MAX_UNREAD_MESSAGES || this.unreadBytes >= MAX_UNREAD_BYTES) {
       this.call.stream.pause();
     }
   }
 
-  /** Decodes the next body. @returns undefined when it is no message: then the inbox has failed, and told so who waits */
+  /** Pushes what was kept, until there is no more of it or the sink has enough. */
+  private pour(sink: PushSink<Message>): void {
+    this.flowing = true;
+    let message: Message | undefined;
+    do message = this.read();
+    while (message !== undefined && this.push(sink, message));
+    if (sink.isEnded) this.close();
+    else if (this.ended && message === undefined) sink.end(this.failure);
+  }
+
+  /** @returns whether the sink takes more */
+  private push(sink: PushSink<Message>, message: Message): boolean {
+    return (this.flowing = sink.receive(message));
+  }
+
+  /** Decodes the next body that was kept. @returns undefined when there is none, or when it is no message */
   private read(): Message | undefined {
-    const body = this.bodies[this.head++];
+    const body = this.bodies[this.head];
     if (body === undefined) return undefined;
+    this.head += 1;
     this.unreadBytes -= body.length;
     if (this.head === this.bodies.length) this.clear();
+    return this.decode(body);
+  }
+
+  /** @returns undefined when it is no message: then the inbox has failed, and told so who waits */
+  private decode(body: Buffer): Message | undefined {
     try {
       const message = this.call.route.codec.decode(body);
       this.call.gotMessage(message);
       return message;
     } catch (thrown) {
       this.clear();
+      // It comes before whatever ended the stream.
+      this.ended = false;
       this.end(thrown);
-      this.failure = toError(thrown);
       return undefined;
     }
+  }
+
+  /** Nobody reads any more. */
+  private close(): void {
+    this.clear();
+    this.end(undefined);
+    this.failure = undefined;
   }
 
   private clear(): void {
@@ -119,6 +168,7 @@ export class Inbox implements AsyncIterableIterator<Message> {
     this.waiter = undefined;
     if (this.failure === undefined) waiter?.resolve({ value: undefined, done: true });
     else waiter?.reject(this.failure);
+    if (this.flowing) this.sink?.end(this.failure);
   }
 
   private resume(): void {

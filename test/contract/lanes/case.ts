@@ -3,6 +3,7 @@ import type { BytesValue } from "@bufbuild/protobuf/wkt";
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import type { Config } from "../../../src/config/index.js";
 import type { Awaitable } from "../../../src/lib/awaitable.js";
+import type { PushSink } from "../../../src/lib/push-sink.js";
 import type { Run } from "./run.js";
 import type { Content, Kind } from "./service.js";
 
@@ -11,6 +12,8 @@ export interface Served {
   readonly run: Run;
   /** The messages of the request; one for unary and server streams. */
   readonly messages: AsyncIterable<BytesValue>;
+  /** The same, pushed into a sink: without a promise for each where the server can do that. Instead of `messages`. */
+  pushMessages(sink: PushSink<BytesValue>): void;
   /** The message of a unary call or a server stream. */
   readonly message: BytesValue;
   /** A request header; several values are joined by ", ". */

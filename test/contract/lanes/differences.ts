@@ -21,7 +21,7 @@ const connect: readonly Listed[] = [
   },
   {
     why: "After an early answer a client is told that it need not go on, as gRPC has it. Connect leaves its stream open.",
-    cases: /(nothing behind it|no end), /,
+    cases: /(nothing behind it|no end), |^pushed requests, whose handler (has enough|fails)$/,
     fields: { end: ["closed 0", "open"] },
   },
   {
@@ -208,7 +208,8 @@ const grpcJs: readonly Listed[] = [
   },
   {
     why: "Messages before one that cannot be taken are handed out.",
-    cases: ["too large after messages that were not", "unreadable bytes after messages"],
+    cases:
+      /^(too large after messages that were not|unreadable bytes after messages|pushed requests, then unreadable bytes.*)$/,
     fields: { messages: [ANY, []] },
   },
   {
@@ -218,7 +219,8 @@ const grpcJs: readonly Listed[] = [
   },
   {
     why: "An incomplete message is a failure. grpc-js forgets it.",
-    cases: /^(smaller than it says|a second message of which half comes|half a|a header without)/,
+    cases:
+      /^(smaller than it says|a second message of which half comes|half a|a header without|pushed requests, then half)/,
     fields: { status: ["INVALID_ARGUMENT", /OK|UNIMPLEMENTED/], messages: [ANY, ANY] },
   },
   {

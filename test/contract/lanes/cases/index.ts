@@ -5,6 +5,7 @@ import { envelopes } from "./envelopes.js";
 import { failures } from "./failures.js";
 import { metadata } from "./metadata.js";
 import { plain } from "./plain.js";
+import { pushes } from "./pushes.js";
 import { routes } from "./routes.js";
 import { sizes } from "./sizes.js";
 
@@ -17,5 +18,6 @@ export const TABLE: Readonly<Record<string, readonly Case[]>> = {
   sizes,
   envelopes,
   endings,
+  "messages that are pushed": pushes,
   "routes, the gate, shutdown": routes,
 };

@@ -24,7 +24,7 @@ import { StatusSchema } from "../../../../gen/google/rpc/status_pb.js";
 import type { Answers, Case, Served } from "../case.js";
 import type { Run } from "../run.js";
 import { ABSENT, decode, encode, pathOf } from "../service.js";
-import { echo } from "./own.js";
+import { echo, pull } from "./own.js";
 import type { TriedServer } from "./server.js";
 
 type AnyCall =
@@ -143,9 +143,11 @@ class GrpcJsServer implements TriedServer {
     const controller = new AbortController();
     const emitter: EventEmitter = call;
     emitter.on("cancelled", () => controller.abort());
+    const messages = "request" in call ? once(call.request) : call.iterator({ destroyOnReturn: false });
     const served: Served = {
       run,
-      messages: "request" in call ? once(call.request) : call.iterator({ destroyOnReturn: false }),
+      messages,
+      pushMessages: (sink) => void pull(sink, messages),
       get message() {
         if (!("request" in call)) throw new Error("the request is a stream");
         return call.request;

@@ -8,6 +8,7 @@ import { expect } from "vitest";
 import { loadConfig, type Config } from "../../../../src/config/index.js";
 import { CallLog, createAuthenticator, Gate, OpenCallLimit } from "../../../../src/interceptors/index.js";
 import type { JsonValue } from "../../../../src/lib/json.js";
+import { isPushIterable, type PushSink } from "../../../../src/lib/push-sink.js";
 import { serverRoutes } from "../../../../src/transport/http/routes.js";
 import { RouteTable } from "../../../../src/transport/routes.js";
 import { Readiness } from "../../../../src/transport/standard/readiness.js";
@@ -141,6 +142,7 @@ function serve(run: Run, context: HandlerContext, messages: Iterable<BytesValue>
   return {
     run,
     messages: iterate(messages),
+    pushMessages: (sink) => pushInto(sink, messages),
     get message() {
       if (first === undefined) throw new Error("the request is a stream");
       return first;
@@ -157,6 +159,27 @@ function serve(run: Run, context: HandlerContext, messages: Iterable<BytesValue>
       return [requestMethod, url, service.typeName, method.name, protocolName].join(" ");
     },
   };
+}
+
+/** As a service does it. */
+function pushInto(sink: PushSink<BytesValue>, messages: Iterable<BytesValue> | AsyncIterable<Message>): void {
+  if (Symbol.asyncIterator in messages && isPushIterable(messages)) messages.pushTo(sink);
+  else void pull(sink, iterate(messages));
+}
+
+/** Fills a sink from what does not push. */
+export async function pull(sink: PushSink<BytesValue>, messages: AsyncIterable<BytesValue>): Promise<void> {
+  let goOn: (() => void) | undefined;
+  sink.onRoom(() => goOn?.());
+  try {
+    for await (const each of messages) {
+      if (!sink.receive(each) && !sink.isEnded) await new Promise<void>((resolve) => (goOn = resolve));
+      if (sink.isEnded) break;
+    }
+    sink.end();
+  } catch (thrown) {
+    sink.end(thrown);
+  }
 }
 
 async function* iterate(messages: Iterable<BytesValue> | AsyncIterable<Message>): AsyncGenerator<BytesValue> {
