@@ -2,7 +2,7 @@
  * The rules by which tasks and the sessions that they belong to move. The memory storage follows them by these functions, the Redis
  * storage by `lua/includes/task.lua`; the contract suite and the reference model hold both to the same.
  */
-import type { JsonObject, JsonValue } from "../lib/json.js";
+import type { JsonObject } from "../lib/json.js";
 import { SessionStatus, TaskStatus, type RetryPolicy } from "./records.js";
 import { MAX_COLLECTED_BYTES } from "./tasks.js";
 
@@ -67,15 +67,16 @@ export function sessionEnd({ open, failed, cancelled }: TaskCounts): SessionStat
 export function collectResults(
   results: Iterable<readonly [taskId: string, result: JsonObject | undefined]>,
 ): JsonObject | undefined {
-  const collected: Record<string, JsonValue> = {};
+  const collected = new Map<string, JsonObject>();
   let bytes = 2;
   for (const [taskId, result = {}] of results) {
     const added = Buffer.byteLength(JSON.stringify(result)) + taskId.length + 4;
     if (bytes + added > MAX_COLLECTED_BYTES) continue;
     bytes += added;
-    collected[taskId] = result;
+    collected.set(taskId, result);
   }
-  return Object.keys(collected).length === 0 ? undefined : collected;
+  // Not by assignment: `__proto__` is an id like any other.
+  return collected.size === 0 ? undefined : Object.fromEntries(collected);
 }
 
 const TASK_STATUS_NAMES: ReadonlyMap<number, string> = new Map(

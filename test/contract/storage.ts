@@ -25,7 +25,18 @@ import { repeatsContract } from "./storage/repeats.js";
 import { reportsContract } from "./storage/reports.js";
 import { sessionsContract } from "./storage/sessions.js";
 import { snapshotsContract } from "./storage/snapshots.js";
+import { sessionEndsContract } from "./storage/session-ends.js";
+import { slotsContract } from "./storage/slots.js";
+import { taskEndsContract } from "./storage/task-ends.js";
+import { taskGraphsContract } from "./storage/task-graphs.js";
+import { taskListsContract } from "./storage/task-lists.js";
+import { taskRacesContract } from "./storage/task-races.js";
+import { taskRetriesContract } from "./storage/task-retries.js";
+import { tasksContract } from "./storage/tasks.js";
+import { taskSnapshotsContract } from "./storage/task-snapshots.js";
+import { taskTimesContract } from "./storage/task-times.js";
 import { updatesContract } from "./storage/updates.js";
+import { workflowsContract } from "./storage/workflows.js";
 
 export type { StorageFactory, StorageHarness, StorageLimits } from "./storage/harness.js";
 
@@ -49,6 +60,21 @@ const AREAS: readonly ((factory: StorageFactory) => void)[] = [
   namespacesContract,
 ];
 
+/** The part that runs work. */
+const TASK_AREAS: readonly ((factory: StorageFactory) => void)[] = [
+  tasksContract,
+  taskEndsContract,
+  taskRetriesContract,
+  taskTimesContract,
+  taskGraphsContract,
+  sessionEndsContract,
+  slotsContract,
+  workflowsContract,
+  taskListsContract,
+  taskSnapshotsContract,
+  taskRacesContract,
+];
+
 /**
  * Declares the contract's cases for one storage.
  *
@@ -57,5 +83,16 @@ const AREAS: readonly ((factory: StorageFactory) => void)[] = [
 export function describeStorageContract(name: string, factory: StorageFactory): void {
   describe(`storage contract: ${name}`, () => {
     for (const declare of AREAS) declare(factory);
+  });
+}
+
+/**
+ * Declares the cases of the contract's part that runs work.
+ *
+ * @param factory makes an empty storage for each case
+ */
+export function describeTaskContract(name: string, factory: StorageFactory): void {
+  describe(`storage contract, tasks: ${name}`, () => {
+    for (const declare of TASK_AREAS) declare(factory);
   });
 }

@@ -1,6 +1,6 @@
 import { createMemoryStorage } from "../../../src/storage/memory/index.js";
 import { describeStorageModel } from "../../contract/storage-model.js";
-import { describeStorageContract, type StorageFactory } from "../../contract/storage.js";
+import { describeStorageContract, describeTaskContract, type StorageFactory } from "../../contract/storage.js";
 import { FakeClock } from "../../helpers/fake-clock.js";
 
 const factory: StorageFactory = (limits) => {
@@ -21,4 +21,5 @@ const factory: StorageFactory = (limits) => {
 };
 
 describeStorageContract("memory", factory);
+describeTaskContract("memory", factory);
 describeStorageModel("memory", factory, { runs: 300, exactTime: true });
