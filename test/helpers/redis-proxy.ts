@@ -26,6 +26,10 @@ export class RedisProxy {
     return proxy;
   }
 
+  get url(): string {
+    return `redis://${HOST}:${this.port}`;
+  }
+
   get target(): RedisTarget {
     return { kind: "standalone", address: { host: HOST, port: this.port } };
   }

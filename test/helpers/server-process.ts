@@ -1,0 +1,56 @@
+/** Servers as processes of their own, started by the built command: what a deployment runs, and what a test may kill. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { onTestFinished } from "vitest";
+import { root } from "./repository.js";
+import { plainEnvironment } from "./run.js";
+
+const MAIN = join(root, "dist/src/cli/main.js");
+const LISTENING = /^listening on (http:\/\/\S+)$/;
+
+export class ServerProcess {
+  private constructor(
+    private readonly child: ChildProcess,
+    readonly url: string,
+  ) {}
+
+  /**
+   * Starts `opscore serve` on a free port, and waits until it listens. It is killed with the test.
+   *
+   * @param settings as environment variables
+   * @throws when it ends instead, with what it wrote
+   */
+  static async start(settings: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
+    const child = spawn(process.execPath, [MAIN, "serve"], {
+      env: { ...plainEnvironment(), OPSCORE_PORT: "0", LOG_LEVEL: "error", ...settings },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    let errors = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (errors = (errors + text).slice(-10_000)));
+    for await (const line of createInterface({ input: child.stdout })) {
+      const url = LISTENING.exec(line)?.[1];
+      if (url !== undefined) return new ServerProcess(child, url);
+    }
+    throw new Error(`the server ended before it listened:\n${errors}`);
+  }
+
+  /** `kill -9`: it gets no chance to say anything. */
+  kill(): Promise<void> {
+    return this.end("SIGKILL");
+  }
+
+  /** Asks it to stop, as a deployment does. */
+  stop(): Promise<void> {
+    return this.end("SIGTERM");
+  }
+
+  private async end(signal: NodeJS.Signals): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const exited = once(this.child, "exit");
+    this.child.kill(signal);
+    await exited;
+  }
+}
