@@ -1,7 +1,7 @@
 /** Real Redis processes for the tests: each on a port of its own, with a folder of its own, gone when the tests are. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -108,6 +108,15 @@ export class RedisProcess {
 
   thaw(): void {
     this.child?.kill("SIGCONT");
+  }
+
+  /** Takes the last bytes off the append-only file of a server that was killed: they had not reached the disk when the power failed. */
+  loseTail(bytes: number): void {
+    const folder = join(this.folder, "appendonlydir");
+    const file = readdirSync(folder).find((name) => name.endsWith(".incr.aof"));
+    if (file === undefined) throw new Error("there is no append-only file");
+    const path = join(folder, file);
+    truncateSync(path, Math.max(0, statSync(path).size - bytes));
   }
 
   /** Stops it and removes its data. */
