@@ -1,0 +1,185 @@
+/**
+ * The scheduler: brings READY tasks and available agents together, on every replica, from what the log tells.
+ *
+ * It keeps no truth. What it has in mind can be read again at any time, and its decisions are proposals: the storage accepts or
+ * refuses them. A namespace is followed from its first task on, so that a commit in any other costs one look-up.
+ */
+import type { Clock } from "../../../lib/clock.js";
+import { TaskStatus, type Change, type TaskRecord } from "../../../storage/records.js";
+import type { LogListener, LogTail, Storage } from "../../../storage/storage.js";
+import { assign } from "./assigner.js";
+import { Board, type Assignment } from "./board.js";
+import { Delays } from "./delays.js";
+import { Informer } from "./informer.js";
+import { Reactions } from "./reactions.js";
+import { Retrier } from "./retrier.js";
+import { isPushed, type AgentView, type TaskView } from "./views.js";
+
+/** How many proposals are carried out at once. */
+const MAX_UNDER_WAY = 64;
+/** Before a task is proposed again that the storage did not find due yet, in milliseconds. */
+const NOT_DUE_MS = 100;
+
+export interface SchedulerOptions {
+  readonly clock: Clock;
+  /** Brings a task to its agent, where the agent does not fetch it. Must not throw. */
+  readonly deliver: (task: TaskRecord) => void;
+  /** A task that was brought to an agent was called off. Must not throw. */
+  readonly recall: (task: TaskRecord) => void;
+  /** Told of the first of several failures in a row. */
+  readonly onFailure: (thrown: unknown) => void;
+}
+
+interface Followed {
+  readonly board: Board;
+  readonly informer: Informer;
+}
+
+export class Scheduler {
+  private readonly namespaces = new Map<string, Followed>();
+  private readonly delays = new Delays();
+  private readonly retrier: Retrier;
+  private readonly reactions: Reactions;
+  private tail: LogTail | undefined;
+  private underWay = 0;
+  private passIsDue = false;
+  private stopped = false;
+
+  constructor(
+    private readonly storage: Storage,
+    private readonly options: SchedulerOptions,
+  ) {
+    this.retrier = new Retrier(this.delays, options.onFailure);
+    this.reactions = new Reactions(storage, this.retrier, options.recall);
+  }
+
+  /** Begins to follow the log, and every namespace that has tasks. Fails when the storage does. */
+  async start(): Promise<void> {
+    this.tail = await this.storage.tail(this.listener);
+    await this.findWork();
+  }
+
+  /** Proposes nothing more. What is under way ends by itself. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.retrier.stop();
+    this.delays.clear();
+    for (const { informer } of this.namespaces.values()) informer.close();
+    await this.tail?.close();
+  }
+
+  private readonly listener: LogListener = {
+    onChanges: (changes) => {
+      for (const change of changes) this.take(change);
+      if (this.namespaces.size > 0) this.schedulePass();
+    },
+    onLost: () => {
+      const names = [...this.namespaces.keys()];
+      for (const { informer } of this.namespaces.values()) informer.close();
+      this.namespaces.clear();
+      // Listeners must not call the storage at once.
+      setImmediate(() => {
+        for (const name of names) this.follow(name);
+        this.retrier.run(() => this.findWork());
+      });
+    },
+  };
+
+  private take(change: Change): void {
+    const followed = this.namespaces.get(change.namespace);
+    if (followed !== undefined) followed.informer.onChange(change);
+    else if (change.kind === "task") setImmediate(() => this.follow(change.namespace));
+  }
+
+  private async findWork(): Promise<void> {
+    const open = await this.storage.snapshotTasks({ namespace: undefined, of: { kind: "open" } });
+    for await (const { items } of open.pages()) for (const { namespace } of items) this.follow(namespace);
+  }
+
+  private follow(namespace: string): void {
+    if (this.stopped || this.namespaces.has(namespace)) return;
+    const board = new Board();
+    const { storage, options } = this;
+    const informer = new Informer(namespace, board, storage, options.clock, {
+      reactions: this.reactions,
+      onDelayed: (task, delayMs) => this.ripenLater(board, task, delayMs),
+    });
+    const followed = { board, informer };
+    this.namespaces.set(namespace, followed);
+    this.retrier.run(async () => {
+      if (this.namespaces.get(namespace) !== followed) return;
+      await informer.read();
+      this.schedulePass();
+    });
+  }
+
+  private schedulePass(): void {
+    if (this.passIsDue || this.stopped) return;
+    this.passIsDue = true;
+    // After the changes of this turn, so that the best of them goes first.
+    setImmediate(() => {
+      this.passIsDue = false;
+      this.pass();
+    });
+  }
+
+  private pass(): void {
+    for (const [namespace, { board, informer }] of this.namespaces) {
+      if (!informer.isReady) continue;
+      while (this.underWay < MAX_UNDER_WAY && !this.retrier.isWaiting && !this.stopped) {
+        const assignment = board.propose();
+        if (assignment === undefined) break;
+        void this.carryOut(namespace, board, assignment);
+      }
+    }
+  }
+
+  private async carryOut(namespace: string, board: Board, assignment: Assignment): Promise<void> {
+    const { task, agent } = assignment;
+    const { revision } = agent;
+    this.underWay += 1;
+    try {
+      const outcome = await assign(this.storage, namespace, task, agent);
+      this.retrier.succeeded();
+      if (outcome.kind === "leased") {
+        if (isPushed(outcome.task.delivery)) this.options.deliver(outcome.task);
+      } else if (outcome.kind === "agent-refused") {
+        board.agentRefused(assignment, revision);
+        if (outcome.recheckMs !== undefined) this.reconsider(board, agent, outcome.recheckMs);
+      } else {
+        this.taskRefused(board, task, outcome.status);
+      }
+    } catch (thrown) {
+      this.retrier.failed(thrown, () => this.schedulePass());
+      board.giveBack(task);
+    } finally {
+      this.underWay -= 1;
+      this.schedulePass();
+    }
+  }
+
+  private taskRefused(board: Board, task: TaskView, status: TaskStatus | undefined): void {
+    if (status !== TaskStatus.READY) {
+      board.taskRefused(task);
+    } else if (task.delayMs === 0) {
+      board.park(task);
+    } else {
+      board.taskRefused(task);
+      this.ripenLater(board, task, NOT_DUE_MS);
+    }
+  }
+
+  private ripenLater(board: Board, task: TaskView, delayMs: number): void {
+    this.delays.add(delayMs, () => {
+      board.ripen(task);
+      this.schedulePass();
+    });
+  }
+
+  private reconsider(board: Board, agent: AgentView, delayMs: number): void {
+    this.delays.add(delayMs, () => {
+      board.reconsider(agent);
+      this.schedulePass();
+    });
+  }
+}
