@@ -19,7 +19,10 @@ interface TaskSpec {
 
 let revision = 0;
 
-function anAgent(agentId: string, agent: Partial<AgentView> & { skills?: readonly string[]; max?: number } = {}): AgentView {
+function anAgent(
+  agentId: string,
+  agent: Partial<AgentView> & { skills?: readonly string[]; max?: number } = {},
+): AgentView {
   const { skills = ["plan"], max = 1, ...fields } = agent;
   revision += 1;
   return {

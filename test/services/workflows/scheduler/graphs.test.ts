@@ -34,10 +34,9 @@ const graphs = fc
 type Graph = typeof graphs extends fc.Arbitrary<infer T> ? T : never;
 
 const fleets = fc
-  .array(
-    fc.record({ capabilities: fc.subarray([...SKILLS]), maxConcurrentTasks: fc.integer({ min: 1, max: 3 }) }),
-    { maxLength: 4 },
-  )
+  .array(fc.record({ capabilities: fc.subarray([...SKILLS]), maxConcurrentTasks: fc.integer({ min: 1, max: 3 }) }), {
+    maxLength: 4,
+  })
   .map((agents): FleetAgent[] =>
     // Somebody can do everything, so that nothing waits for ever.
     [...agents, { capabilities: [...SKILLS], maxConcurrentTasks: 1 }].map((agent, index) => ({
@@ -110,7 +109,7 @@ describe("a scheduler and its storage", () => {
 /** Lets everything happen that needs no time: until a few turns of the event loop have brought no commit. */
 async function settled(head: () => unknown): Promise<void> {
   let quiet = 0;
-  for (let before = JSON.stringify(await head()); quiet < 5; ) {
+  for (let before = JSON.stringify(await head()); quiet < 5;) {
     await new Promise((resolve) => setImmediate(resolve));
     const now = JSON.stringify(await head());
     quiet = now === before ? quiet + 1 : 0;

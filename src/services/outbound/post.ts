@@ -1,0 +1,133 @@
+/**
+ * POST requests to addresses that others have chosen. They follow no redirect, reach nothing inside unless that is allowed, end in
+ * time, and read no more of an answer than is asked for. Whether the other side may have got the request is part of the outcome: what
+ * certainly did not reach it can be sent again, all else only by a receiver that can tell a repetition.
+ */
+import { lookup as systemLookup, type LookupAddress } from "node:dns";
+import { request as httpRequest, type ClientRequest, type IncomingMessage, type RequestOptions } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { isIP, type LookupFunction } from "node:net";
+import { isInside } from "./addresses.js";
+
+/** How much of an answer is read, in bytes. */
+const MAX_ANSWER_BYTES = 64 * 1024;
+
+export interface OutboundRequest {
+  /** `http:` or `https:`. */
+  readonly url: string;
+  /** JSON. */
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** How long all of it may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Whether addresses inside are allowed; see `isInside`. */
+  readonly allowInside: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export type OutboundOutcome =
+  | { readonly kind: "answered"; readonly status: number; readonly body: string }
+  /** Nothing was sent: no such host, no connection. */
+  | { readonly kind: "unreached"; readonly error: string }
+  /** Nothing was sent, and nothing ever will be: the address is not one that may be reached. */
+  | { readonly kind: "forbidden"; readonly error: string }
+  /** It was sent, at least in part, and no whole answer came. */
+  | { readonly kind: "unanswered"; readonly error: string };
+
+/** What a look-up fails with that found an address inside. */
+class ForbiddenAddressError extends Error {
+  override readonly name = "ForbiddenAddressError";
+}
+
+/** Sends a request. Never throws. */
+export function post(request: OutboundRequest): Promise<OutboundOutcome> {
+  const { url, body, headers, timeoutMs, allowInside, signal } = request;
+  if (!URL.canParse(url)) return Promise.resolve({ kind: "forbidden", error: "the URL cannot be read" });
+  const target = new URL(url);
+  if (target.protocol !== "http:" && target.protocol !== "https:") {
+    return Promise.resolve({ kind: "forbidden", error: `${target.protocol} is not HTTP` });
+  }
+  // A host that is an address is not looked up.
+  const literal = target.hostname.replace(/^\[|\]$/g, "");
+  if (!allowInside && isIP(literal) !== 0 && isInside(literal)) {
+    return Promise.resolve({ kind: "forbidden", error: `${literal} is an address inside` });
+  }
+  const send = target.protocol === "https:" ? httpsRequest : httpRequest;
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const options: RequestOptions = {
+    method: "POST",
+    // A connection that is used again may be closed at any moment: then nobody could say whether the request has arrived.
+    agent: false,
+    headers: {
+      "content-type": "application/json",
+      ...headers,
+      "content-length": Buffer.byteLength(body),
+    },
+    signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
+    ...(allowInside ? {} : { lookup: lookupOutside }),
+  };
+  return new Promise((resolve) => exchange(() => send(target, options), body, resolve));
+}
+
+function exchange(open: () => ClientRequest, body: string, resolve: (outcome: OutboundOutcome) => void): void {
+  let connected = false;
+  let call: ClientRequest;
+  try {
+    call = open();
+  } catch (thrown) {
+    resolve({ kind: "unreached", error: messageOf(thrown) });
+    return;
+  }
+  call.on("socket", (socket) => socket.once("connect", () => (connected = true)));
+  call.on("error", (error) => {
+    const kind = error instanceof ForbiddenAddressError ? "forbidden" : connected ? "unanswered" : "unreached";
+    resolve({ kind, error: messageOf(error) });
+  });
+  call.on("response", (response) => readAnswer(response, resolve));
+  call.end(body);
+}
+
+function readAnswer(response: IncomingMessage, resolve: (outcome: OutboundOutcome) => void): void {
+  const { statusCode: status = 0 } = response;
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const done = () => resolve({ kind: "answered", status, body: Buffer.concat(chunks).toString("utf8") });
+  response.on("data", (chunk: Buffer) => {
+    chunks.push(chunk.subarray(0, MAX_ANSWER_BYTES - bytes));
+    bytes += chunk.length;
+    if (bytes < MAX_ANSWER_BYTES) return;
+    done();
+    response.destroy();
+  });
+  response.on("end", done);
+  // The status is the answer; what was lost of its body only explains it.
+  response.on("error", done);
+}
+
+/**
+ * Looks a host up and fails when one of its addresses lies inside. The connection is made to what was looked up here, so a name that
+ * answers differently the next time (DNS rebinding) gains nothing.
+ */
+const lookupOutside: LookupFunction = (hostname, options, callback) => {
+  systemLookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
+    if (error !== null) {
+      callback(error, []);
+      return;
+    }
+    const hidden = addresses.find(({ address }) => isInside(address));
+    if (hidden !== undefined) {
+      callback(new ForbiddenAddressError(`${hostname} is ${hidden.address}, an address inside`), []);
+      return;
+    }
+    const [first] = addresses;
+    if (options.all === true) callback(null, addresses);
+    else callback(null, first?.address ?? "", first?.family);
+  });
+};
+
+function messageOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  // What several addresses of one host have failed with.
+  if (thrown instanceof AggregateError && thrown.errors.length > 0) return messageOf(thrown.errors[0]);
+  return thrown.message === "" ? thrown.name : thrown.message;
+}

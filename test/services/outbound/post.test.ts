@@ -1,0 +1,131 @@
+import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
+import { createServer as createTcpServer, type AddressInfo } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { post, type OutboundOutcome } from "../../../src/services/outbound/post.js";
+import { signedHeaders } from "../../../src/services/outbound/sign.js";
+
+/** A limit that a test never reaches unless it fails. */
+const LONG_MS = 20_000;
+
+const servers: { close(): unknown; closeAllConnections?(): void }[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections?.();
+    server.close();
+  }
+});
+
+async function listen(listener: RequestListener): Promise<string> {
+  const server: Server = createServer(listener);
+  servers.push(server);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+function send(url: string, request: { timeoutMs?: number; allowInside?: boolean; signal?: AbortSignal } = {}) {
+  return post({ url, body: '{"a":1}', timeoutMs: LONG_MS, allowInside: true, ...request });
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString();
+}
+
+describe("post", () => {
+  it("sends a body with its headers, and brings the answer", async () => {
+    const seen: unknown[] = [];
+    const url = await listen((request, response) => {
+      void textOf(request).then((body) => {
+        seen.push(request.method, request.url, request.headers["content-type"], request.headers["x-a"], body);
+        response.writeHead(202).end("ok");
+      });
+    });
+    const outcome = await post({
+      url: `${url}/run?x=1`,
+      body: '{"ä":1}',
+      headers: { "x-a": "b" },
+      timeoutMs: LONG_MS,
+      allowInside: true,
+    });
+    expect(outcome).toEqual({ kind: "answered", status: 202, body: "ok" });
+    expect(seen).toEqual(["POST", "/run?x=1", "application/json", "b", '{"ä":1}']);
+  });
+
+  it("follows no redirect", async () => {
+    let calls = 0;
+    const url = await listen((_request, response) => {
+      calls += 1;
+      response.writeHead(307, { location: "/elsewhere" }).end();
+    });
+    expect(await send(url)).toMatchObject({ kind: "answered", status: 307 });
+    expect(calls).toBe(1);
+  });
+
+  it("reads no more of an answer than it must", async () => {
+    const url = await listen((_request, response) => {
+      const pour = (): void => {
+        while (response.write("x".repeat(16_384)));
+        response.once("drain", pour);
+      };
+      pour();
+    });
+    const outcome = await send(url);
+    expect(outcome.kind === "answered" && outcome.body.length).toBe(64 * 1024);
+  });
+
+  it.each([
+    "http://127.0.0.1:9/",
+    "http://[::1]:9/",
+    "http://localhost:9/",
+    "http://2130706433:9/",
+    "http://0x7f.1:9/",
+  ])("reaches nothing inside: %s", async (url) => {
+    expect(await send(url, { allowInside: false })).toMatchObject({ kind: "forbidden" });
+  });
+
+  it.each(["ftp://example.org/", "file:///etc/passwd", "not a url", ""])("takes HTTP only: %o", async (url) => {
+    expect(await send(url)).toMatchObject({ kind: "forbidden" });
+  });
+
+  it("knows that nothing was sent where nobody listens", async () => {
+    const url = await listen(() => undefined);
+    const [server] = servers;
+    server?.close();
+    expect(await send(url)).toMatchObject({ kind: "unreached" });
+    expect(await send("http://nobody.invalid/")).toMatchObject({ kind: "unreached" });
+  });
+
+  it("does not know what became of a request whose connection broke", async () => {
+    const server = createTcpServer((socket) => socket.once("data", () => socket.resetAndDestroy()));
+    servers.push(server);
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    expect(await send(`http://127.0.0.1:${port}/`)).toMatchObject({ kind: "unanswered" });
+  });
+
+  it("ends in time, and when it is told to", async () => {
+    const stop = new AbortController();
+    const url = await listen(() => stop.abort());
+    expect(await send(url, { signal: stop.signal })).toMatchObject({ kind: "unanswered" });
+    const silent = await listen(() => undefined);
+    const outcome: OutboundOutcome = await send(silent, { timeoutMs: 50 });
+    expect(outcome).toMatchObject({ kind: "unanswered" });
+  });
+});
+
+describe("signedHeaders", () => {
+  it("signs timestamp, dot and body", () => {
+    const { "x-opscore-timestamp": timestamp, "x-opscore-signature": signature } = signedHeaders(
+      "secret",
+      "{}",
+      1_700_000_000_999,
+    );
+    expect(timestamp).toBe("1700000000");
+    expect(signature).toBe(createHmac("sha256", "secret").update("1700000000.{}").digest("hex"));
+  });
+});
