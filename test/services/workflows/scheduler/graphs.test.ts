@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Scheduler } from "../../../../src/services/workflows/scheduler/scheduler.js";
 import { createMemoryStorage } from "../../../../src/storage/memory/index.js";
 import { SessionStatus, TaskStatus, type TaskPlan, type TaskRecord } from "../../../../src/storage/records.js";
+import type { Storage } from "../../../../src/storage/storage.js";
 import { systemClock } from "../../../../src/lib/clock.js";
 import { isEnded } from "../../../../src/storage/state-machine.js";
 import { aTask } from "../../../helpers/tasks.js";
@@ -52,7 +53,7 @@ describe("a scheduler and its storage", () => {
   it("run any graph to the end that its attempts lead to", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(graphs, { minLength: 1, maxLength: 3 }), fleets, async (all, agents) => {
-        const storage = createMemoryStorage({ clock: systemClock });
+        const storage: Storage = createMemoryStorage({ clock: systemClock });
         const sessions = new Map(all.map((graph, index) => [`s${index}`, graph]));
         const conduct = ({ sessionId, taskId, attempt }: TaskRecord): Deed =>
           sessions.get(sessionId)?.[Number(taskId)]?.deeds[attempt - 1] ?? "complete";
@@ -69,14 +70,16 @@ describe("a scheduler and its storage", () => {
         for (const [sessionId, graph] of sessions) {
           await storage.startSession(aSession(sessionId, "", { tasks: plansOf(graph, agents) }));
         }
-        const ended = () =>
-          [...sessions.keys()].every((sessionId) => {
-            const status = storage.getSession({ namespace: NAMESPACE, sessionId });
-            return status !== undefined && !(status instanceof Promise) && isEnded(status.status);
-          });
+        const allEnded = async (): Promise<boolean> => {
+          for (const sessionId of sessions.keys()) {
+            const session = await storage.getSession({ namespace: NAMESPACE, sessionId });
+            if (session === undefined || !isEnded(session.status)) return false;
+          }
+          return true;
+        };
         // Every wait there is, of leases, backoffs and delays, ends within one lease.
         const rounds = 10 * MAX_ATTEMPTS * 3 * 10;
-        for (let round = 0; round < rounds && !ended(); round += 1) {
+        for (let round = 0; round < rounds && !(await allEnded()); round += 1) {
           await settled(storage.head.bind(storage));
           await vi.advanceTimersByTimeAsync(LEASE_MS / 10);
           await storage.expireTasks({ jitter: 0 });
@@ -99,7 +102,7 @@ describe("a scheduler and its storage", () => {
           expect(listed.items.map((task) => task.status)).toEqual(tasks);
           expect((await storage.getSession({ namespace: NAMESPACE, sessionId }))?.status).toBe(status);
         }
-        storage.close();
+        await storage.close();
       }),
       { numRuns: 150 },
     );
