@@ -23,6 +23,7 @@ let modules: ReadonlyMap<string, CompiledModule>;
 
 beforeAll(async () => {
   requireCommand("curl");
+  requireCommand("openssl");
   const blocks = pages.flatMap((page) => page.blocks).filter(({ language }) => language === "ts");
   modules = await compile(new Map(blocks.map(({ id, code }) => [id, `${code}\nexport {};\n`])));
 }, 120_000);
