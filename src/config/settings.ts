@@ -79,7 +79,8 @@ export const SETTINGS = {
     default: "info",
     words: ["trace", "debug", "info", "warn", "error", "fatal", "silent"],
     aliases: { warning: "warn", critical: "fatal" },
-    description: "The least severe log lines to write. Operations are `info`; heartbeats and health checks `debug`.",
+    description:
+      "The least severe log lines to write. Operations are `info`; heartbeats, renewals and health checks `debug`.",
   }),
   /** How log lines look. */
   logFormat: choice({
@@ -214,7 +215,8 @@ export const SETTINGS = {
     default: 200,
     min: 10,
     max: 10 * SECOND,
-    description: "How often leases are looked at: an agent is found SUSPECT or LOST at most this much late.",
+    description:
+      "How often leases are looked at: an agent is found SUSPECT or LOST, or an attempt at a task over, at most this much late.",
   }),
   ...REDIS_SETTINGS,
 } as const satisfies Record<string, Setting<unknown>>;

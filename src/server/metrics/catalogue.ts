@@ -4,6 +4,7 @@
  */
 import { codeName, type CallMetrics } from "../../interceptors/index.js";
 import type { LeaseSweeper } from "../../services/lease-sweeper.js";
+import type { TaskSweeper } from "../../services/workflows/task-sweeper.js";
 import type { Storage } from "../../storage/storage.js";
 import type { Readiness } from "../../transport/standard/readiness.js";
 import type { WatchStats } from "../../watch/stats.js";
@@ -15,6 +16,7 @@ export interface MetricSources {
   readonly calls: CallMetrics;
   readonly watch: WatchStats;
   readonly sweeper: Pick<LeaseSweeper, "suspected" | "lost" | "braked">;
+  readonly taskSweeper: Pick<TaskSweeper, "expired">;
   readonly readiness: Pick<Readiness, "isReady">;
   readonly storage: Pick<Storage, "heldReports">;
   /** Undefined without Redis: its metrics are then left out. */
@@ -108,6 +110,12 @@ export const METRICS: readonly Metric[] = [
     [],
     "Agents that are past their time and kept at SUSPECT, because too many ran out at once. 0: the brake is off.",
     ({ sweeper }) => one(sweeper.braked),
+  ),
+  counter(
+    "opscore_attempt_expiries_total",
+    [],
+    "Attempts at tasks that this server ended because their lease or their time ran out: each counts on one replica.",
+    ({ taskSweeper }) => one(taskSweeper.expired),
   ),
   gauge("opscore_held_reports", [], "Reports of this server's callers that wait for registrations.", ({ storage }) =>
     one(storage.heldReports),
