@@ -3,6 +3,8 @@ import { Health } from "../../gen/health/v1/health_pb.js";
 import { AgentService } from "../../gen/opscore/v1/agent_service_pb.js";
 import { SessionService } from "../../gen/opscore/v1/session_service_pb.js";
 import { StateService, type WaitForStateResponse } from "../../gen/opscore/v1/state_service_pb.js";
+import { TaskService } from "../../gen/opscore/v1/task_service_pb.js";
+import { WorkflowService } from "../../gen/opscore/v1/workflow_service_pb.js";
 import { CallTransport } from "./calls/call-transport.js";
 import { clientClosed } from "./calls/failures.js";
 import { lazyNodeTransport } from "./calls/lazy-transport.js";
@@ -60,6 +62,10 @@ export interface OpsCoreClient extends AsyncDisposable {
   readonly states: Client<typeof StateService>;
   /** The calls of `opscore.v1.SessionService`. */
   readonly sessions: Client<typeof SessionService>;
+  /** The calls of `opscore.v1.WorkflowService`. */
+  readonly workflows: Client<typeof WorkflowService>;
+  /** The calls of `opscore.v1.TaskService`. */
+  readonly tasks: Client<typeof TaskService>;
   /** The calls of `grpc.health.v1.Health`. */
   readonly health: Client<typeof Health>;
 
@@ -133,6 +139,8 @@ export function createOpsCoreClient(options: OpsCoreClientOptions): OpsCoreClien
     agents: createClient(AgentService, transport),
     states: createClient(StateService, transport),
     sessions: createClient(SessionService, transport),
+    workflows: createClient(WorkflowService, transport),
+    tasks: createClient(TaskService, transport),
     health: createClient(Health, transport),
     watchState: (filter = {}, watchOptions = {}) => watchStates(watches, filter, watchOptions),
     watchSessions: (filter = {}, watchOptions = {}) => watchSessions(watches, filter, watchOptions),

@@ -6,6 +6,7 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import { Health } from "../../gen/health/v1/health_pb.js";
 import { AgentService } from "../../gen/opscore/v1/agent_service_pb.js";
+import { TaskService } from "../../gen/opscore/v1/task_service_pb.js";
 import { OpsCoreError } from "../errors/index.js";
 import { callerKey } from "../services/caller.js";
 import { rpcName, type CallInfo } from "./call.js";
@@ -27,8 +28,10 @@ export interface CallOutcome {
 /** The severity of an operation that went well, by method; the rest is `info`. */
 function usualLevel(method: DescMethod): "debug" | "info" {
   // What agents and balancers repeat every few seconds drowns what people look for.
-  return method === AgentService.method.heartbeat || method.parent.typeName === Health.typeName ? "debug" : "info";
+  return RENEWALS.has(method) || method.parent.typeName === Health.typeName ? "debug" : "info";
 }
+
+const RENEWALS: ReadonlySet<DescMethod> = new Set([AgentService.method.heartbeat, TaskService.method.renewTask]);
 
 /** The codes that are the server's fault, or its trouble; all others are the caller's business. */
 const SEVERITY: Partial<Record<Code, "warn" | "error">> = {
@@ -53,6 +56,7 @@ export class CallLog {
         namespace,
         agentId: fieldOf(outcome.request, "agentId"),
         sessionId: fieldOf(outcome.request, "sessionId"),
+        taskId: textAt(outcome.request, "taskId"),
         code: error === undefined ? "OK" : codeName(error.code),
         reason: error?.cause instanceof OpsCoreError ? error.cause.reason : undefined,
         durationMs: Math.round(outcome.durationMs * 1000) / 1000,

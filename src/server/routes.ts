@@ -4,6 +4,8 @@ import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflec
 import { AgentService } from "../../gen/opscore/v1/agent_service_pb.js";
 import { SessionService } from "../../gen/opscore/v1/session_service_pb.js";
 import { StateService } from "../../gen/opscore/v1/state_service_pb.js";
+import { TaskService } from "../../gen/opscore/v1/task_service_pb.js";
+import { WorkflowService } from "../../gen/opscore/v1/workflow_service_pb.js";
 import type { Config } from "../config/index.js";
 import { SignatureCheck } from "../interceptors/index.js";
 import type { Clock } from "../lib/clock.js";
@@ -17,11 +19,16 @@ import type { Readiness } from "../transport/standard/readiness.js";
 import { createReflection } from "../transport/standard/reflection.js";
 
 /** Every service that the port serves, the standard ones included. */
-export function createRoutes({ agents, states, sessions }: Services, readiness: Readiness): RouteTable {
+export function createRoutes(
+  { agents, states, sessions, workflows, tasks }: Services,
+  readiness: Readiness,
+): RouteTable {
   const routes = new RouteTable()
     .service(AgentService, agents)
     .service(StateService, states)
-    .service(SessionService, sessions);
+    .service(SessionService, sessions)
+    .service(WorkflowService, workflows)
+    .service(TaskService, tasks);
   const own = routes.services.slice();
   const reflection = createReflection(() => routes.services, readiness);
   return routes

@@ -2,6 +2,8 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { AgentService } from "../../gen/opscore/v1/agent_service_pb.js";
 import type { SessionService } from "../../gen/opscore/v1/session_service_pb.js";
 import type { StateService } from "../../gen/opscore/v1/state_service_pb.js";
+import type { TaskService } from "../../gen/opscore/v1/task_service_pb.js";
+import type { WorkflowService } from "../../gen/opscore/v1/workflow_service_pb.js";
 import type { Clock } from "../lib/clock.js";
 import type { Storage } from "../storage/storage.js";
 import type { WatchHub } from "../watch/hub.js";
@@ -12,6 +14,8 @@ import type { ReportStream } from "./report-stream.js";
 import { createSessionService } from "./sessions.js";
 import { createStateService } from "./states.js";
 import { createWatchHandlers } from "./watches.js";
+import { createTaskService } from "./workflows/tasks.js";
+import { createWorkflowService } from "./workflows/workflows.js";
 
 export { DEFAULT_LIMITS, type Limits } from "./limits.js";
 
@@ -30,6 +34,8 @@ export interface Services {
   readonly agents: ServiceImpl<typeof AgentService>;
   readonly states: ServiceImpl<typeof StateService>;
   readonly sessions: ServiceImpl<typeof SessionService>;
+  readonly workflows: ServiceImpl<typeof WorkflowService>;
+  readonly tasks: ServiceImpl<typeof TaskService>;
   /** Ends open ReportStates streams: what was read is answered, then SERVER_STOPPING. Watches and waits end with the hub. */
   stopReports(): void;
 }
@@ -52,6 +58,11 @@ export function createServices({ storage, hub, clock, limits, onDefect }: Servic
     sessions: {
       ...createSessionService(dependencies),
       watchSessions: (request, context) => watch.watchSessions(request, context),
+    },
+    workflows: createWorkflowService(dependencies),
+    tasks: {
+      ...createTaskService(dependencies),
+      watchTasks: (request, context) => watch.watchTasks(request, context),
     },
     stopReports: () => openReports.forEach((stream) => stream.stop()),
   };

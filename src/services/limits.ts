@@ -16,6 +16,30 @@ export interface Limits {
   readonly capabilities: number;
   /** Tasks that one agent works on at the same time. */
   readonly concurrentTasks: number;
+  /** Tasks of one workflow. */
+  readonly tasks: number;
+  /** Initial payload that one trigger hands out, over all tasks that get it: bytes as JSON. */
+  readonly handedOutBytes: number;
+  /** One attempt at a task, in milliseconds. */
+  readonly defaultTaskTimeoutMs: number;
+  readonly minTaskTimeoutMs: number;
+  readonly maxTaskTimeoutMs: number;
+  /** Attempts at one task. */
+  readonly defaultAttempts: number;
+  readonly maxAttempts: number;
+  /** The wait before the second attempt, in milliseconds. */
+  readonly defaultInitialBackoffMs: number;
+  readonly maxInitialBackoffMs: number;
+  /** The longest wait between attempts, in milliseconds. */
+  readonly defaultMaxBackoffMs: number;
+  readonly maxMaxBackoffMs: number;
+  /** By what each wait is longer than the one before. */
+  readonly defaultBackoffMultiplier: number;
+  readonly maxBackoffMultiplier: number;
+  /** Priorities go from minus this to this. */
+  readonly maxPriority: number;
+  /** How long a task may be put off, in milliseconds. */
+  readonly maxStartDelayMs: number;
   /** Entries of a page, when the caller does not say. */
   readonly defaultPageSize: number;
   /** Entries of a page, at most. */
@@ -40,7 +64,9 @@ export interface Limits {
 
 const KIB = 1024;
 const SECOND = 1_000;
-const HOUR = 3_600 * SECOND;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
 
 export const DEFAULT_LIMITS: Limits = {
   messageBytes: KIB,
@@ -49,10 +75,25 @@ export const DEFAULT_LIMITS: Limits = {
   labels: 64,
   capabilities: 256,
   concurrentTasks: 1_000,
+  tasks: 1_000,
+  handedOutBytes: 4 * KIB * KIB,
+  defaultTaskTimeoutMs: 5 * MINUTE,
+  minTaskTimeoutMs: 100,
+  maxTaskTimeoutMs: DAY,
+  defaultAttempts: 3,
+  maxAttempts: 100,
+  defaultInitialBackoffMs: SECOND,
+  maxInitialBackoffMs: HOUR,
+  defaultMaxBackoffMs: MINUTE,
+  maxMaxBackoffMs: DAY,
+  defaultBackoffMultiplier: 2,
+  maxBackoffMultiplier: 10,
+  maxPriority: 1_000,
+  maxStartDelayMs: 30 * DAY,
   defaultPageSize: 50,
   maxPageSize: 1_000,
   minLeaseTtlMs: 100,
-  maxLeaseTtlMs: 24 * HOUR,
+  maxLeaseTtlMs: DAY,
   defaultHoldMs: 5 * SECOND,
   maxHoldMs: 60 * SECOND,
   unansweredReports: 1_024,

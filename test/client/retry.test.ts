@@ -7,14 +7,20 @@ import { AgentService } from "../../gen/opscore/v1/agent_service_pb.js";
 import { State } from "../../gen/opscore/v1/common_pb.js";
 import { SessionService } from "../../gen/opscore/v1/session_service_pb.js";
 import { SetStateRequestSchema, StateService } from "../../gen/opscore/v1/state_service_pb.js";
+import { TaskService } from "../../gen/opscore/v1/task_service_pb.js";
+import { WorkflowService } from "../../gen/opscore/v1/workflow_service_pb.js";
 import { createOpsCoreClient, type OpsCoreClient, type OpsCoreClientOptions } from "../../src/client/index.js";
 import { failure, foreignFailure, rejection } from "./helpers/failures.js";
 import { FakeScheduler, HastyScheduler } from "./helpers/fake-scheduler.js";
+
+const SERVICES = [AgentService, StateService, SessionService, WorkflowService, TaskService];
 
 interface Routes {
   readonly agents?: Partial<ServiceImpl<typeof AgentService>>;
   readonly states?: Partial<ServiceImpl<typeof StateService>>;
   readonly sessions?: Partial<ServiceImpl<typeof SessionService>>;
+  readonly workflows?: Partial<ServiceImpl<typeof WorkflowService>>;
+  readonly tasks?: Partial<ServiceImpl<typeof TaskService>>;
 }
 
 function clientOf(routes: Routes, options: Partial<OpsCoreClientOptions> = {}): OpsCoreClient {
@@ -22,6 +28,8 @@ function clientOf(routes: Routes, options: Partial<OpsCoreClientOptions> = {}): 
     router.service(AgentService, routes.agents ?? {});
     router.service(StateService, routes.states ?? {});
     router.service(SessionService, routes.sessions ?? {});
+    router.service(WorkflowService, routes.workflows ?? {});
+    router.service(TaskService, routes.tasks ?? {});
   });
   return createOpsCoreClient({ baseUrl: "http://unused", transport, scheduler: new HastyScheduler(), ...options });
 }
@@ -56,10 +64,23 @@ describe("what is tried again", () => {
     ["GetSession", true, ({ sessions }) => sessions.getSession({})],
     ["UpdateSession", true, ({ sessions }) => sessions.updateSession({})],
     ["ListSessions", true, ({ sessions }) => sessions.listSessions({})],
+    ["PutWorkflow", false, ({ workflows }) => workflows.putWorkflow({})],
+    ["GetWorkflow", true, ({ workflows }) => workflows.getWorkflow({})],
+    ["ListWorkflows", true, ({ workflows }) => workflows.listWorkflows({})],
+    ["DeleteWorkflow", false, ({ workflows }) => workflows.deleteWorkflow({})],
+    ["TriggerWorkflow", true, ({ workflows }) => workflows.triggerWorkflow({})],
+    ["CancelWorkflow", false, ({ workflows }) => workflows.cancelWorkflow({})],
+    ["RenewTask", true, ({ tasks }) => tasks.renewTask({})],
+    ["CompleteTask", true, ({ tasks }) => tasks.completeTask({})],
+    ["FailTask", true, ({ tasks }) => tasks.failTask({})],
+    ["CancelTask", false, ({ tasks }) => tasks.cancelTask({})],
+    ["RetryTask", false, ({ tasks }) => tasks.retryTask({})],
+    ["GetTask", true, ({ tasks }) => tasks.getTask({})],
+    ["ListTasks", true, ({ tasks }) => tasks.listTasks({})],
   ];
 
   test("every unary method is in the table", () => {
-    const methods = [AgentService, StateService, SessionService].flatMap(({ methods }) => methods);
+    const methods = SERVICES.flatMap(({ methods }) => methods);
     const unary = methods.filter(({ methodKind }) => methodKind === "unary").map(({ name }) => name);
     expect(METHODS.map(([name]) => name)).toEqual(unary);
   });
@@ -74,6 +95,8 @@ describe("what is tried again", () => {
       agents: all(AgentService.methods),
       states: all(StateService.methods),
       sessions: all(SessionService.methods),
+      workflows: all(WorkflowService.methods),
+      tasks: all(TaskService.methods),
     };
   }
 

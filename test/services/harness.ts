@@ -20,11 +20,15 @@ import { expect } from "vitest";
 import { AgentService } from "../../gen/opscore/v1/agent_service_pb.js";
 import { SessionService } from "../../gen/opscore/v1/session_service_pb.js";
 import { StateService } from "../../gen/opscore/v1/state_service_pb.js";
+import { TaskService } from "../../gen/opscore/v1/task_service_pb.js";
+import { WorkflowService } from "../../gen/opscore/v1/workflow_service_pb.js";
 import { OpsCoreError, type Reason } from "../../src/errors/index.js";
 import { toConnectError } from "../../src/interceptors/index.js";
 import { callerKey, type Caller } from "../../src/services/caller.js";
 import { createServices, DEFAULT_LIMITS, type Limits, type Services } from "../../src/services/index.js";
+import { taskLeaseMs } from "../../src/services/workflows/leases.js";
 import { createMemoryStorage, type MemoryStorageOptions } from "../../src/storage/memory/index.js";
+import { TaskDelivery, type TaskRecord } from "../../src/storage/records.js";
 import type { Storage } from "../../src/storage/storage.js";
 import { WatchHub } from "../../src/watch/hub.js";
 import { FakeClock } from "../helpers/fake-clock.js";
@@ -35,6 +39,8 @@ export interface Clients {
   readonly agents: Client<typeof AgentService>;
   readonly states: Client<typeof StateService>;
   readonly sessions: Client<typeof SessionService>;
+  readonly workflows: Client<typeof WorkflowService>;
+  readonly tasks: Client<typeof TaskService>;
 }
 
 export interface Harness extends Clients {
@@ -87,6 +93,8 @@ export function createRoutedClients({ services, defects }: Harness, format: "bin
         router.service(AgentService, services.agents);
         router.service(StateService, services.states);
         router.service(SessionService, services.sessions);
+        router.service(WorkflowService, services.workflows);
+        router.service(TaskService, services.tasks);
       },
       { router: { interceptors: [asConnectErrors] }, transport: { useBinaryFormat: format === "binary" } },
     ),
@@ -103,6 +111,35 @@ export function contextFor(method: DescMethod, caller: Caller = CALLER, signal?:
     contextValues: createContextValues().set(callerKey, caller),
     ...(signal === undefined ? {} : { requestSignal: signal }),
   });
+}
+
+/** Gives a READY task to an agent, as the scheduler would. */
+export async function lease(
+  { storage }: Harness,
+  { sessionId, taskId, agentId }: { readonly sessionId: string; readonly taskId: string; readonly agentId: string },
+  delivery: TaskDelivery = TaskDelivery.STREAM,
+): Promise<TaskRecord> {
+  const { namespace } = CALLER;
+  const [task, agent] = [
+    await storage.getTask({ namespace, sessionId, taskId }),
+    await storage.getAgent({ namespace, agentId }),
+  ];
+  if (task === undefined || agent === undefined) throw new Error("no such task, or no such agent");
+  const attempt = { namespace, sessionId, taskId, attempt: task.attempt + 1 };
+  const { incarnation } = agent.record;
+  await storage.reserveSlot({ ...attempt, agentId, incarnation });
+  const leaseMs = taskLeaseMs(delivery, task.timeoutMs);
+  return storage.leaseTask({ ...attempt, agentId, agentIncarnation: incarnation, delivery, leaseMs });
+}
+
+/** Whether agent `a` could take a task. */
+export async function hasRoom({ storage }: Harness): Promise<boolean> {
+  // What is released after an answer is so in the turn of the answer, in this storage, or with the promises that follow it.
+  await new Promise(setImmediate);
+  const key = { namespace: "default", agentId: "a", sessionId: "probe", taskId: "probe", attempt: 1 };
+  const { kind } = await storage.reserveSlot({ ...key, incarnation: 1 });
+  await storage.releaseSlot(key);
+  return kind === "reserved";
 }
 
 /** Expects a failure with this reason and returns it. */
@@ -169,6 +206,8 @@ function clientsOf(transport: Transport): Clients {
     agents: createClient(AgentService, transport),
     states: createClient(StateService, transport),
     sessions: createClient(SessionService, transport),
+    workflows: createClient(WorkflowService, transport),
+    tasks: createClient(TaskService, transport),
   };
 }
 
@@ -179,6 +218,8 @@ function createDirectTransport(services: Services, caller: Caller): Transport {
     [AgentService.typeName, services.agents],
     [StateService.typeName, services.states],
     [SessionService.typeName, services.sessions],
+    [WorkflowService.typeName, services.workflows],
+    [TaskService.typeName, services.tasks],
   ]);
   const handler = (method: DescMethod): Handler => {
     const implementation = implementations.get(method.parent.typeName) as Record<string, Handler> | undefined;

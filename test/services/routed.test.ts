@@ -5,7 +5,8 @@ import { BadRequestSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { Liveness, State } from "../../gen/opscore/v1/common_pb.js";
 import { SessionStatus } from "../../gen/opscore/v1/session_service_pb.js";
 import { StateEvent_Type } from "../../gen/opscore/v1/state_service_pb.js";
-import { createHarness, createRoutedClients, type Clients, type Harness } from "./harness.js";
+import { TaskStatus } from "../../gen/opscore/v1/task_service_pb.js";
+import { createHarness, createRoutedClients, lease, type Clients, type Harness } from "./harness.js";
 
 describe.each(["binary", "json"] as const)("through the router, as %s", (format) => {
   let h: Harness;
@@ -95,6 +96,50 @@ describe.each(["binary", "json"] as const)("through the router, as %s", (format)
     expect(updated.session).toMatchObject({ status: SessionStatus.COMPLETED, result: { ok: true } });
     expect(updated.session?.metadata).toBeUndefined();
     expect((await sessions.listSessions({})).sessions).toEqual([updated.session]);
+  });
+
+  test("WorkflowService and TaskService", async () => {
+    const { agents, sessions, workflows, tasks } = routed;
+    await agents.registerAgent({ agentId: "a", initialState: State.IDLE });
+    const { workflow, created } = await workflows.putWorkflow({
+      workflow: {
+        workflowId: "w",
+        tasks: [
+          { taskId: "one", parameters: { n: 1.5 }, timeout: { seconds: 9n }, retry: { multiplier: 1.5 }, priority: -1 },
+          { taskId: "two", dependsOn: ["one"], startDelay: { nanos: 1_000_000 } },
+        ],
+      },
+    });
+    expect(created).toBe(true);
+    expect((await workflows.getWorkflow({ workflowId: "w" })).workflow).toEqual(workflow);
+    expect((await workflows.listWorkflows({})).workflows).toEqual([workflow]);
+    const { session } = await workflows.triggerWorkflow({
+      target: { case: "agentId", value: "a" },
+      definition: { case: "workflowId", value: "w" },
+      initialPayload: { go: [true] },
+    });
+    const { sessionId = "" } = session ?? {};
+    const one = { sessionId, taskId: "one" };
+    await lease(h, { ...one, agentId: "a" });
+    expect((await tasks.renewTask({ ...one, attempt: 1 })).ttl).toMatchObject({ seconds: 9n });
+    expect((await tasks.failTask({ ...one, attempt: 1, permanent: true, error: "é" })).task).toMatchObject({
+      error: "é",
+    });
+    expect((await tasks.retryTask(one)).task).toMatchObject({ status: TaskStatus.READY });
+    await lease(h, { ...one, agentId: "a" });
+    const { task } = await tasks.completeTask({ ...one, attempt: 2, result: { deep: [{ z: null }] } });
+    expect(task).toMatchObject({ parameters: { go: [true] }, result: { deep: [{ z: null }] }, attempt: 2 });
+    expect((await tasks.getTask(one)).task).toEqual(task);
+    expect((await tasks.cancelTask({ sessionId, taskId: "two", message: "no" })).task).toMatchObject({ error: "no" });
+    expect((await tasks.listTasks({ statuses: [TaskStatus.COMPLETED] })).tasks).toEqual([task]);
+    expect((await sessions.getSession({ sessionId })).session?.status).toBe(SessionStatus.CANCELLED);
+    const another = await workflows.triggerWorkflow({
+      target: { case: "capability", value: "c" },
+      definition: { case: "workflow", value: { tasks: [{ taskId: "t" }] } },
+    });
+    const cancelled = await workflows.cancelWorkflow({ sessionId: another.session?.sessionId ?? "" });
+    expect(cancelled.session?.status).toBe(SessionStatus.CANCELLED);
+    expect((await workflows.deleteWorkflow({ workflowId: "w" })).workflow).toEqual(workflow);
   });
 
   test("a failure names each bad field", async () => {

@@ -4,7 +4,7 @@ import { startServer, type TestServer } from "../helpers/server.js";
 
 const health = (port: number): DynamicClient => dynamicClient(port, "grpc.health.v1.Health", "health/v1/health.proto");
 
-const SERVICES = ["opscore.v1.AgentService", "opscore.v1.StateService", "opscore.v1.SessionService"];
+const SERVICES = ["Agent", "State", "Session", "Workflow", "Task"].map((name) => `opscore.v1.${name}Service`);
 
 describe("grpc.health.v1", () => {
   it.each(["", ...SERVICES])("serves %j", async (service) => {

@@ -185,7 +185,7 @@ export type RetryPolicy = Message<"opscore.v1.RetryPolicy"> & {
   initialBackoff?: Duration | undefined;
 
   /**
-   * How long to wait at most, before that part is added. Default 1 minute, at most 24 h.
+   * How long to wait at most, before that part is added. Default 1 minute, or `initial_backoff` if that is longer; at most 24 h.
    *
    * @generated from field: google.protobuf.Duration max_backoff = 3;
    */
@@ -416,7 +416,7 @@ export const DeleteWorkflowResponseSchema: GenMessage<DeleteWorkflowResponse> = 
  */
 export type TriggerWorkflowRequest = Message<"opscore.v1.TriggerWorkflowRequest"> & {
   /**
-   * Who works on it.
+   * Who works on it. Not set: each task goes to an agent with the task's own capability.
    *
    * @generated from oneof opscore.v1.TriggerWorkflowRequest.target
    */
@@ -462,7 +462,8 @@ export type TriggerWorkflowRequest = Message<"opscore.v1.TriggerWorkflowRequest"
   } | { case: undefined; value?: undefined };
 
   /**
-   * Given to the tasks without dependencies in place of their `parameters`. At most 64 KiB as JSON, 32 levels deep.
+   * Given to the tasks without dependencies in place of their `parameters`. At most 64 KiB as JSON, 32 levels deep; at most 4 MiB
+   * over all tasks that get it.
    *
    * @generated from field: google.protobuf.Struct initial_payload = 5;
    */
@@ -621,9 +622,11 @@ export const WorkflowService: GenService<{
     output: typeof DeleteWorkflowResponseSchema;
   },
   /**
-   * Starts a session that runs the tasks of a workflow. Those without dependencies are READY at once.
+   * Starts a session that runs the tasks of a workflow. Those without dependencies are READY at once. A session without tasks is
+   * COMPLETED at once.
    * Fails with NOT_FOUND if there is no such workflow or agent, with ALREADY_EXISTS if the session id is taken, with
-   * INVALID_ARGUMENT if the inline workflow could not be stored either.
+   * INVALID_ARGUMENT if the inline workflow could not be stored either, or if a task has no capability, neither its own nor the
+   * request's, and no agent is named.
    *
    * @generated from rpc opscore.v1.WorkflowService.TriggerWorkflow
    */

@@ -12,6 +12,6 @@ export {
   taskStatuses,
 } from "./enums.js";
 export { patch, type MaskedFields } from "./masks.js";
-export { count, duration, pageSize, timestamp, whole } from "./numbers.js";
-export { httpUrl, id, isId, name, optionalId, reason, requestId, text } from "./text.js";
-export { Violations } from "./violations.js";
+export { count, duration, pageSize, real, timestamp, whole } from "./numbers.js";
+export { httpUrl, id, isId, name, optionalId, reason, requestId, text, word } from "./text.js";
+export { excerpt, Violations } from "./violations.js";

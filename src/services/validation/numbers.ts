@@ -21,6 +21,13 @@ export function whole(bad: Violations, field: string, value: number, min: number
   return value;
 }
 
+/** Any number between two bounds. */
+export function real(bad: Violations, field: string, value: number, min: number, max: number): number {
+  // NaN is on neither side of anything.
+  if (!(value >= min && value <= max)) bad.add(field, `must be ${min} to ${max}`);
+  return value;
+}
+
 /** How many entries a page may have. */
 export function pageSize(bad: Violations, field: string, value: number, limits: Limits): number {
   if (value === 0) return limits.defaultPageSize;

@@ -5,7 +5,9 @@ import type { State } from "../../../gen/opscore/v1/common_pb.js";
 import * as agentService from "../../../gen/opscore/v1/agent_service_pb.js";
 import * as sessionService from "../../../gen/opscore/v1/session_service_pb.js";
 import * as stateService from "../../../gen/opscore/v1/state_service_pb.js";
-import { createHarness, failure, refusedFields, type Harness } from "../harness.js";
+import * as taskService from "../../../gen/opscore/v1/task_service_pb.js";
+import * as workflowService from "../../../gen/opscore/v1/workflow_service_pb.js";
+import { createHarness, failure, lease, refusedFields, type Harness } from "../harness.js";
 
 let h: Harness;
 beforeEach(() => {
@@ -105,6 +107,68 @@ const badProfile = (prefix: string): Method["bad"] => ({
   ),
   task_delivery: [-1, 4].map((taskDelivery) => [{ taskDelivery }, `${prefix}task_delivery`] as const),
 });
+
+const badDurations = (name: string, path: string, ...outside: readonly object[]) =>
+  [...outside, { seconds: -1n }, { nanos: -1 }, { seconds: 2n ** 62n }].map(
+    (value) => [{ [name]: value }, path] as const,
+  );
+const badText = (name: string, path: string) =>
+  [
+    [{ [name]: "x".repeat(1_025) }, path],
+    [{ [name]: "€".repeat(342) }, path],
+  ] as const;
+
+const chainOf = (length: number) =>
+  Array.from({ length }, (_, i) => ({ taskId: `t${i}`, dependsOn: [`t${(i + 1) % length}`] }));
+
+/** What is wrong with one task, by what is wrong with it. */
+const badTask = (at: string): readonly (readonly [object, ...string[]])[] => [
+  [{ taskId: "" }, `${at}.task_id`],
+  ...badIds("taskId", `${at}.task_id`),
+  [{ displayName: "x".repeat(256) }, `${at}.display_name`],
+  [{ agentCapability: LONG }, `${at}.agent_capability`],
+  ...badData("parameters", `${at}.parameters`),
+  ...badDurations("timeout", `${at}.timeout`, {}, { nanos: 99_999_999 }, { seconds: 86_400n, nanos: 1 }),
+  [{ retry: { maxAttempts: -1 } }, `${at}.retry.max_attempts`],
+  [{ retry: { maxAttempts: 101 } }, `${at}.retry.max_attempts`],
+  [{ retry: { initialBackoff: { seconds: 3_600n, nanos: 1 } } }, `${at}.retry.initial_backoff`],
+  [{ retry: { maxBackoff: { seconds: 86_401n } } }, `${at}.retry.max_backoff`],
+  ...[0.5, 10.5, -1, Infinity].map((multiplier) => [{ retry: { multiplier } }, `${at}.retry.multiplier`] as const),
+  ...[-1_001, 1_001].map((priority) => [{ priority }, `${at}.priority`] as const),
+  ...badDurations("startDelay", `${at}.start_delay`, { seconds: 30n * 86_400n, nanos: 1 }),
+];
+
+/** What is wrong with a definition, as fields of the request under `workflow`. */
+const badDefinition: readonly (readonly [object, ...string[]])[] = [
+  [{ displayName: "x".repeat(256) }, "workflow.display_name"],
+  ...badText("description", "workflow.description"),
+  [{ version: "x".repeat(256) }, "workflow.version"],
+  [{ tasks: Array.from({ length: 1_001 }, (_, i) => ({ taskId: `t${i}` })) }, "workflow.tasks"],
+  ...badTask("workflow.tasks[1]").map(
+    ([task, ...paths]) => [{ tasks: [{ taskId: "first" }, { taskId: "second", ...task }] }, ...paths] as const,
+  ),
+  [{ tasks: [{ taskId: "a" }, { taskId: "b" }, { taskId: "a" }] }, "workflow.tasks[2].task_id"],
+  [{ tasks: [{ taskId: "a", dependsOn: ["b", "c"] }, { taskId: "b" }] }, "workflow.tasks[0].depends_on[1]"],
+  [{ tasks: [{ taskId: "a", dependsOn: ["b", "b"] }, { taskId: "b" }] }, "workflow.tasks[0].depends_on[1]"],
+  [{ tasks: [{ taskId: "a", dependsOn: ["a"] }] }, "workflow.tasks[0].depends_on[0]"],
+  [{ tasks: chainOf(3) }, "workflow.tasks[2].depends_on[0]"],
+  [{ tasks: chainOf(1_000) }, "workflow.tasks[999].depends_on[0]"],
+];
+const badWorkflow = badDefinition.map(
+  ([workflow, ...paths]) => [{ workflow: { workflowId: "w", ...workflow } }, ...paths] as const,
+);
+/** The same where the definition is one of several. */
+const badInline = badDefinition.map(
+  ([value, ...paths]) => [{ definition: { case: "workflow", value } }, ...paths] as const,
+);
+
+const badTaskKey = {
+  session_id: [[{ sessionId: "" }, "session_id"], ...badIds("sessionId", "session_id")],
+  task_id: [[{ taskId: "" }, "task_id"], ...badIds("taskId", "task_id")],
+} as const;
+const LEASED = { sessionId: "working", taskId: "leased", attempt: 1 };
+const unbound = ({ taskId }: { readonly taskId: string }) => ({ taskId });
+const badAttempt = [0, -1].map((attempt) => [{ attempt }, "attempt"] as const);
 
 const methods: Readonly<Record<string, Method>> = {
   RegisterAgent: {
@@ -320,6 +384,145 @@ const methods: Readonly<Record<string, Method>> = {
       progress_interval: badProgress,
     },
   },
+  PutWorkflow: {
+    schema: workflowService.PutWorkflowRequestSchema,
+    call: (request) => h.workflows.putWorkflow(request),
+    base: { workflow: { workflowId: "new" } },
+    bad: {
+      workflow: [
+        [{ workflow: { workflowId: "" } }, "workflow.workflow_id"],
+        [{ workflow: undefined }, "workflow"],
+        ...badIds("workflowId", "workflow.workflow_id").map(([workflow, path]) => [{ workflow }, path] as const),
+        ...badWorkflow,
+      ],
+      expected_revision: badCounts("expectedRevision", "expected_revision"),
+    },
+  },
+  GetWorkflow: {
+    schema: workflowService.GetWorkflowRequestSchema,
+    call: (request) => h.workflows.getWorkflow(request),
+    base: { workflowId: "w" },
+    bad: { workflow_id: [[{ workflowId: "" }, "workflow_id"], ...badIds("workflowId", "workflow_id")] },
+  },
+  ListWorkflows: {
+    schema: workflowService.ListWorkflowsRequestSchema,
+    call: (request) => h.workflows.listWorkflows(request),
+    base: {},
+    harmless: ["page_token"],
+    bad: { page_size: badPageSizes },
+  },
+  DeleteWorkflow: {
+    schema: workflowService.DeleteWorkflowRequestSchema,
+    call: (request) => h.workflows.deleteWorkflow(request),
+    base: { workflowId: "w" },
+    bad: {
+      workflow_id: [[{ workflowId: "" }, "workflow_id"], ...badIds("workflowId", "workflow_id")],
+      expected_revision: badCounts("expectedRevision", "expected_revision"),
+    },
+  },
+  TriggerWorkflow: {
+    schema: workflowService.TriggerWorkflowRequestSchema,
+    call: (request) => h.workflows.triggerWorkflow(request),
+    base: { target: { case: "agentId", value: "a" }, definition: { case: "workflowId", value: "w" } },
+    // Their places in the two groups of which a request has one each.
+    harmless: ["capability", "workflow"],
+    bad: {
+      agent_id: ["", "not ok", LONG].map((value) => [{ target: { case: "agentId", value } }, "agent_id"] as const),
+      workflow_id: [
+        [{ definition: { case: "workflowId", value: "" } }, "workflow_id"],
+        [{ definition: { case: undefined } }, "workflow_id"],
+        ...["", LONG].map((value) => [{ target: { case: "capability", value } }, "capability"] as const),
+        [{ definition: { case: "workflow", value: { workflowId: "not ok" } } }, "workflow.workflow_id"],
+        ...badInline,
+        [{ target: { case: undefined } }, "capability"],
+        [
+          { target: { case: undefined }, definition: { case: "workflow", value: { tasks: chainOf(1).map(unbound) } } },
+          "workflow.tasks[0].agent_capability",
+        ],
+      ],
+      initial_payload: badData("initialPayload", "initial_payload"),
+      session_id: badIds("sessionId", "session_id"),
+      metadata: badData("metadata", "metadata"),
+      request_id: badRequestIds,
+    },
+  },
+  CancelWorkflow: {
+    schema: workflowService.CancelWorkflowRequestSchema,
+    call: (request) => h.workflows.cancelWorkflow(request),
+    base: { sessionId: "s" },
+    bad: {
+      session_id: [[{ sessionId: "" }, "session_id"], ...badIds("sessionId", "session_id")],
+      message: badText("message", "message"),
+    },
+  },
+  WatchTasks: {
+    schema: taskService.WatchTasksRequestSchema,
+    call: (request) => first(h.tasks.watchTasks(request)),
+    base: {},
+    harmless: ["include_snapshot", "resume_token"],
+    bad: {
+      agent_id: badIds("agentId", "agent_id"),
+      session_ids: badIdLists("sessionIds", "session_ids"),
+      progress_interval: badProgress,
+    },
+  },
+  RenewTask: {
+    schema: taskService.RenewTaskRequestSchema,
+    call: (request) => h.tasks.renewTask(request),
+    base: LEASED,
+    bad: { ...badTaskKey, attempt: badAttempt },
+  },
+  CompleteTask: {
+    schema: taskService.CompleteTaskRequestSchema,
+    call: (request) => h.tasks.completeTask(request),
+    base: LEASED,
+    bad: { ...badTaskKey, attempt: badAttempt, result: badData("result", "result") },
+  },
+  FailTask: {
+    schema: taskService.FailTaskRequestSchema,
+    call: (request) => h.tasks.failTask(request),
+    base: LEASED,
+    harmless: ["permanent"],
+    bad: {
+      ...badTaskKey,
+      attempt: badAttempt,
+      reason: [[{ reason: "not CamelCase" }, "reason"]],
+      error: badText("error", "error"),
+    },
+  },
+  CancelTask: {
+    schema: taskService.CancelTaskRequestSchema,
+    call: (request) => h.tasks.cancelTask(request),
+    base: { sessionId: "working", taskId: "leased" },
+    bad: { ...badTaskKey, message: badText("message", "message") },
+  },
+  RetryTask: {
+    schema: taskService.RetryTaskRequestSchema,
+    call: (request) => h.tasks.retryTask(request),
+    base: { sessionId: "working", taskId: "failed" },
+    bad: badTaskKey,
+  },
+  GetTask: {
+    schema: taskService.GetTaskRequestSchema,
+    call: (request) => h.tasks.getTask(request),
+    base: { sessionId: "working", taskId: "leased" },
+    bad: badTaskKey,
+  },
+  ListTasks: {
+    schema: taskService.ListTasksRequestSchema,
+    call: (request) => h.tasks.listTasks(request),
+    base: {},
+    harmless: ["page_token"],
+    bad: {
+      session_id: badIds("sessionId", "session_id"),
+      agent_id: badIds("agentId", "agent_id"),
+      statuses: [
+        [{ statuses: [0] }, "statuses[0]"],
+        [{ statuses: [1, 7] }, "statuses[1]"],
+      ],
+      page_size: badPageSizes,
+    },
+  },
   ListSessions: {
     schema: sessionService.ListSessionsRequestSchema,
     call: (request) => h.sessions.listSessions(request),
@@ -341,8 +544,26 @@ async function first(stream: AsyncIterable<unknown>): Promise<unknown> {
   return (await stream[Symbol.asyncIterator]().next()).value;
 }
 
+/** A session with a task that is LEASED and one that is FAILED. */
+async function startWorking(): Promise<void> {
+  const tasks = ["leased", "failed"].map((taskId) => ({ taskId, retry: { maxAttempts: 1 } }));
+  await h.workflows.triggerWorkflow({
+    sessionId: "working",
+    target: { case: "agentId", value: "a" },
+    definition: { case: "workflow", value: { tasks } },
+  });
+  for (const { taskId } of tasks) await lease(h, { sessionId: "working", taskId, agentId: "a" });
+  await h.tasks.failTask({ sessionId: "working", taskId: "failed", attempt: 1 });
+}
+
 test("has every request of every service but the reports on a stream, which are those of SetState, and one without fields", () => {
-  const services = [agentService.AgentService, stateService.StateService, sessionService.SessionService];
+  const services = [
+    agentService.AgentService,
+    stateService.StateService,
+    sessionService.SessionService,
+    workflowService.WorkflowService,
+    taskService.TaskService,
+  ];
   const all = services.flatMap((service) => service.methods.map(({ name }) => name));
   const others = ["ReportStates", "ConfirmExpiry"];
   expect([...Object.keys(methods), ...others].sort()).toEqual(all.sort());
@@ -352,6 +573,8 @@ describe.each(Object.entries(methods))("%s", (_name, { schema, call, base, harml
   beforeEach(async () => {
     await h.agents.registerAgent({ agentId: "a" });
     await h.sessions.startSession({ sessionId: "s", agentId: "a" });
+    await h.workflows.putWorkflow({ workflow: { workflowId: "w", tasks: [{ taskId: "t" }] } });
+    await startWorking();
   });
 
   test("is accepted as it should be", async () => {
