@@ -29,6 +29,7 @@ import { sessionEndsContract } from "./storage/session-ends.js";
 import { slotsContract } from "./storage/slots.js";
 import { taskEndsContract } from "./storage/task-ends.js";
 import { taskGraphsContract } from "./storage/task-graphs.js";
+import { taskLeasesContract } from "./storage/task-leases.js";
 import { taskListsContract } from "./storage/task-lists.js";
 import { taskRacesContract } from "./storage/task-races.js";
 import { taskRetriesContract } from "./storage/task-retries.js";
@@ -63,6 +64,7 @@ const AREAS: readonly ((factory: StorageFactory) => void)[] = [
 /** The part that runs work. */
 const TASK_AREAS: readonly ((factory: StorageFactory) => void)[] = [
   tasksContract,
+  taskLeasesContract,
   taskEndsContract,
   taskRetriesContract,
   taskTimesContract,

@@ -16,6 +16,7 @@ import {
   aSessionUpdate,
   NAMESPACE,
 } from "../../helpers/records.js";
+import { aFailure, aLease, aRun, aTask, aTaskKey } from "../../helpers/tasks.js";
 
 const DAY_MS = 24 * 60 * 60_000;
 
@@ -139,6 +140,32 @@ describe("retention of sessions", () => {
     for (const id of ["r", "s", "t"]) start(opened, id);
     for (const id of ["t", "r", "s"]) end(opened, id);
     expect(listed(opened, "a")).toEqual(["r", "s"]);
+  });
+
+  it("does not count one that was opened again", () => {
+    const { storage } = open({ maxEndedSessions: 2 });
+    const sessions = () => storage.listSessions(aSessionQuery()).items.map(({ sessionId }) => sessionId);
+    const fail = (sessionId: string, attempt = 1) => {
+      storage.leaseTask(aLease("t", attempt, { sessionId }));
+      storage.failTask({ ...aFailure("t", attempt, { permanent: true }), sessionId });
+    };
+    for (const sessionId of ["r", "s", "t", "u"]) storage.startSession(aRun([aTask("t")], { sessionId }));
+    fail("r");
+    fail("s");
+    // Opened and ended so often that the gaps must be closed meanwhile.
+    for (let attempt = 1; attempt <= 300; attempt += 1) {
+      storage.retryTask(aTaskKey("t", { sessionId: "s" }));
+      if (attempt < 300) fail("s", attempt + 1);
+    }
+    fail("t");
+    expect(sessions()).toEqual(["r", "s", "t", "u"]);
+    fail("u");
+    expect(sessions()).toEqual(["s", "t", "u"]);
+    fail("s", 301);
+    expect(sessions()).toEqual(["s", "u"]);
+    storage.retryTask(aTaskKey("t", { sessionId: "s" }));
+    fail("s", 302);
+    expect(sessions()).toEqual(["s", "u"]);
   });
 });
 
