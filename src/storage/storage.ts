@@ -1,5 +1,6 @@
 /**
- * The storage contract; `log.ts` has the part that is read, `tasks.ts` the part that runs work. `test/contract/storage.ts` is the
+ * The storage contract; `log.ts` has the part that is read, `tasks.ts` the part that runs work, `documents.ts`
+ * what is kept beside. `test/contract/storage.ts` is the
  * same contract as a test suite: a storage is finished when it passes.
  *
  * The log is the design. Every command is atomic: it changes one entity and appends its changes to the log of that entity's
@@ -23,8 +24,10 @@ import type {
   TaskPlan,
 } from "./records.js";
 import type { ChangeLog } from "./log.js";
+import type { DocumentStorage } from "./documents.js";
 import type { TaskStorage } from "./tasks.js";
 
+export type * from "./documents.js";
 export type * from "./log.js";
 export type * from "./tasks.js";
 
@@ -198,7 +201,7 @@ export interface ListSessions {
   readonly cursor: string | undefined;
 }
 
-export interface Storage extends ChangeLog, TaskStorage {
+export interface Storage extends ChangeLog, DocumentStorage, TaskStorage {
   registerAgent(command: RegisterAgent): Awaitable<Registered>;
   /** @throws AGENT_NOT_FOUND, STALE_INCARNATION, UNKNOWN_INCARNATION */
   deregisterAgent(command: DeregisterAgent): Awaitable<Agent>;

@@ -11,6 +11,7 @@ import { describe } from "vitest";
 import { brakeContract } from "./storage/brake.js";
 import { claimsContract } from "./storage/claims.js";
 import type { StorageFactory } from "./storage/harness.js";
+import { documentsContract } from "./storage/documents.js";
 import { heldReportsContract } from "./storage/held-reports.js";
 import { historyContract } from "./storage/history.js";
 import { lateReportsContract } from "./storage/late-reports.js";
@@ -58,6 +59,7 @@ const AREAS: readonly ((factory: StorageFactory) => void)[] = [
   snapshotsContract,
   racesContract,
   claimsContract,
+  documentsContract,
   namespacesContract,
 ];
 

@@ -6,13 +6,14 @@ import { Agents } from "./agents.js";
 import { Claims } from "./claims.js";
 import { ChangeRing } from "./change-ring.js";
 import { Commits } from "./commits.js";
+import { Documents } from "./documents.js";
 import { Namespaces } from "./entries.js";
 import { HeldReports } from "./held-reports.js";
 import { HistoryRetention } from "./history.js";
 import { Leases } from "./leases.js";
 import type { MemoryStorageSettings } from "./options.js";
 import { Reports } from "./reports.js";
-import { RequestMemory } from "./request-memory.js";
+import { RequestAnswers } from "./request-answers.js";
 import { SessionCommits } from "./session-commits.js";
 import { Sessions } from "./sessions.js";
 import { Slots } from "./slots.js";
@@ -45,6 +46,7 @@ export class MemoryStorage implements contract.Storage {
   private readonly workflows: Workflows;
   private readonly answers: RequestAnswers;
   private readonly claims: Claims;
+  private readonly documents = new Documents();
   private closed = false;
 
   constructor(settings: MemoryStorageSettings) {
@@ -232,6 +234,26 @@ export class MemoryStorage implements contract.Storage {
     this.slots.release(key);
   }
 
+  writeDocument(command: contract.WriteDocument): contract.DocumentRecord | undefined {
+    this.checkOpen();
+    return this.documents.writeDocument(command);
+  }
+
+  deleteDocument(command: contract.DeleteDocument): boolean {
+    this.checkOpen();
+    return this.documents.deleteDocument(command);
+  }
+
+  readDocument(key: contract.DocumentKey): contract.DocumentRecord | undefined {
+    this.checkOpen();
+    return this.documents.readDocument(key);
+  }
+
+  listDocuments(query: contract.ListDocuments): contract.Page<contract.DocumentRecord> {
+    this.checkOpen();
+    return this.documents.listDocuments(query);
+  }
+
   head(): contract.Position {
     this.checkOpen();
     return this.log.head;
@@ -289,31 +311,5 @@ export class MemoryStorage implements contract.Storage {
 
   private checkOpen(): void {
     if (this.closed) throw serverStopping();
-  }
-}
-
-/** The answers that are remembered for repeated requests, for each command its own. */
-class RequestAnswers {
-  readonly registered: RequestMemory<contract.Registered>;
-  readonly updated: RequestMemory<Agent>;
-  readonly reported: RequestMemory<contract.ReportOutcome>;
-  readonly sessionStarted: RequestMemory<SessionRecord>;
-  readonly sessionUpdated: RequestMemory<SessionRecord>;
-
-  constructor(settings: MemoryStorageSettings) {
-    const { clock, maxRememberedRequests: count, maxRememberedBytes: bytes } = settings;
-    this.registered = new RequestMemory(clock, count, bytes);
-    this.updated = new RequestMemory(clock, count, bytes);
-    this.reported = new RequestMemory(clock, count, bytes);
-    this.sessionStarted = new RequestMemory(clock, count, bytes);
-    this.sessionUpdated = new RequestMemory(clock, count, bytes);
-  }
-
-  forget(): void {
-    this.registered.forget();
-    this.updated.forget();
-    this.reported.forget();
-    this.sessionStarted.forget();
-    this.sessionUpdated.forget();
   }
 }

@@ -35,6 +35,9 @@ export const KEY_NAMES = {
   /** Remembered answers to requests, and all of them by age. */
   request: "request:",
   requests: "requests",
+  /** String for each document: `document:KIND/NAMESPACE/ID`; sorted set of `NAMESPACE/ID` for each kind. */
+  document: "document:",
+  documents: "documents:",
   /** String for each key that was claimed: when that is forgotten. */
   claim: "claim:",
   /** String for each session; sorted sets of session ids by the order of their start. */
@@ -109,6 +112,11 @@ export class Keys {
 
   session(partition: number, namespace: string, sessionId: string): string {
     return `${this.base(partition)}${KEY_NAMES.session}${namespace}/${sessionId}`;
+  }
+
+  /** @param name `NAMESPACE/ID` */
+  document(partition: number, kind: string, name: string): string {
+    return `${this.base(partition)}${KEY_NAMES.document}${kind}/${name}`;
   }
 
   private base(partition: number): string {

@@ -2,6 +2,7 @@ import type { Agent, SessionRecord, StateRecord } from "../records.js";
 import type * as contract from "../storage.js";
 import { Agents } from "./agents.js";
 import { Commands } from "./commands.js";
+import { Documents } from "./documents.js";
 import type { Keys } from "./keys.js";
 import { Leases } from "./leases.js";
 import { Lists } from "./lists.js";
@@ -27,6 +28,7 @@ export class RedisStorage implements contract.Storage {
   private readonly agents: Agents;
   private readonly leases: Leases;
   private readonly sessions: Sessions;
+  private readonly documents: Documents;
   private readonly lists: Lists;
   private readonly pages: LogPages;
   private readonly snapshots: Snapshots;
@@ -44,6 +46,7 @@ export class RedisStorage implements contract.Storage {
     this.agents = new Agents(commands, this.reports.held);
     this.leases = new Leases(commands, settings);
     this.sessions = new Sessions(commands);
+    this.documents = new Documents(commands);
     this.lists = new Lists(commands);
     this.pages = new LogPages(commands);
     this.snapshots = new Snapshots(this.lists, keys.partitions, (namespace, id) => keys.partitionOf(namespace, id));
@@ -154,6 +157,26 @@ export class RedisStorage implements contract.Storage {
   readonly snapshotTasks = notYet;
   readonly reserveSlot = notYet;
   readonly releaseSlot = notYet;
+
+  async writeDocument(command: contract.WriteDocument): Promise<contract.DocumentRecord | undefined> {
+    this.commands.checkOpen();
+    return this.documents.writeDocument(command);
+  }
+
+  async deleteDocument(command: contract.DeleteDocument): Promise<boolean> {
+    this.commands.checkOpen();
+    return this.documents.deleteDocument(command);
+  }
+
+  async readDocument(key: contract.DocumentKey): Promise<contract.DocumentRecord | undefined> {
+    this.commands.checkOpen();
+    return this.documents.readDocument(key);
+  }
+
+  async listDocuments(query: contract.ListDocuments): Promise<contract.Page<contract.DocumentRecord>> {
+    this.commands.checkOpen();
+    return this.documents.listDocuments(query);
+  }
 
   async head(): Promise<contract.Position> {
     this.commands.checkOpen();

@@ -26,6 +26,9 @@ export const SCRIPT_NAMES = [
   "read-heads",
   "read-history",
   "claim",
+  "write-document",
+  "delete-document",
+  "list-documents",
 ] as const;
 export type ScriptName = (typeof SCRIPT_NAMES)[number];
 

@@ -1,0 +1,55 @@
+import type { Page } from "../storage.js";
+import type {
+  DeleteDocument,
+  DocumentKey,
+  DocumentRecord,
+  DocumentStorage,
+  ListDocuments,
+  WriteDocument,
+} from "../documents.js";
+import { afterDocument, documentCursor } from "../document-cursor.js";
+
+/** Documents of every kind, in plain maps: there are few. */
+export class Documents implements DocumentStorage {
+  private readonly kinds = new Map<string, Map<string, DocumentRecord>>();
+  private revision = 0;
+
+  writeDocument({ kind, namespace, id, body, expectedRevision }: WriteDocument): DocumentRecord | undefined {
+    const name = nameOf({ namespace, id });
+    if ((this.kinds.get(kind)?.get(name)?.revision ?? 0) !== expectedRevision) return undefined;
+    this.revision += 1;
+    const document = { kind, namespace, id, revision: this.revision, body };
+    const documents = this.kinds.get(kind) ?? new Map<string, DocumentRecord>();
+    this.kinds.set(kind, documents.set(name, document));
+    return document;
+  }
+
+  deleteDocument({ kind, namespace, id, expectedRevision }: DeleteDocument): boolean {
+    const documents = this.kinds.get(kind);
+    const name = nameOf({ namespace, id });
+    if (documents?.get(name)?.revision !== expectedRevision) return false;
+    documents.delete(name);
+    if (documents.size === 0) this.kinds.delete(kind);
+    return true;
+  }
+
+  readDocument({ kind, ...key }: DocumentKey): DocumentRecord | undefined {
+    return this.kinds.get(kind)?.get(nameOf(key));
+  }
+
+  listDocuments({ kind, namespace, limit, cursor }: ListDocuments): Page<DocumentRecord> {
+    const after = afterDocument(cursor);
+    const names = [...(this.kinds.get(kind)?.keys() ?? [])]
+      .filter((name) => name > after && (namespace === undefined || name.startsWith(`${namespace}/`)))
+      .sort();
+    const page = names.slice(0, limit);
+    const items = page.map((name) => this.kinds.get(kind)?.get(name)).filter((document) => document !== undefined);
+    const last = page.at(-1);
+    return { items, next: names.length > page.length && last !== undefined ? documentCursor(last) : undefined };
+  }
+}
+
+/** Namespaces and ids are ASCII without a slash, so names order as strings do and mean one document each. */
+function nameOf({ namespace, id }: Pick<DocumentKey, "namespace" | "id">): string {
+  return `${namespace}/${id}`;
+}

@@ -1,0 +1,20 @@
+-- ListDocuments.
+--
+-- KEYS[1]     the partition's meta key
+-- ARGV        see time.lua, then
+-- ARGV[3]     kind
+-- ARGV[4]     the range of names, as ZRANGEBYLEX takes it: its lower and
+-- ARGV[5]     its upper end
+-- ARGV[6]     how many to answer with, at most
+-- result      name and document of each, in the order of the names; a document that is gone is the empty string
+--
+-- @include document
+
+local part = openPartition(KEYS[1])
+local kind = ARGV[3]
+local result = {}
+for _, name in ipairs(read("ZRANGEBYLEX", documentsKey(part, kind), ARGV[4], ARGV[5], "LIMIT", 0, tonumber(ARGV[6]))) do
+  result[#result + 1] = name
+  result[#result + 1] = read("GET", documentKey(part, kind, name)) or ""
+end
+return result
