@@ -2,7 +2,9 @@
 import { createHash } from "node:crypto";
 import { Redis } from "ioredis";
 import type { RedisTarget } from "../../src/storage/redis/index.js";
+import { slotOf } from "../../src/storage/redis/slot.js";
 import { freePort, RedisProcess } from "./redis-process.js";
+import { untilReplicated } from "./redis-replicas.js";
 
 const PRIMARIES = 3;
 const SLOTS = 16_384;
@@ -53,12 +55,24 @@ export class RedisCluster {
       ),
     );
     await Promise.all(servers.map((server) => server.printed(/Cluster state changed: ok/)));
-    await Promise.all(servers.slice(PRIMARIES).map((server) => server.printed(/Finished with success/)));
-    return new RedisCluster(nodes, servers);
+    const all = new RedisCluster(nodes, servers);
+    await Promise.all(all.primaries.map((primary) => all.untilReplicated(primary)));
+    return all;
+  }
+
+  /** Waits until the replica of a primary has what it has. */
+  untilReplicated(primary: RedisProcess): Promise<void> {
+    const keys = Array.from({ length: SLOTS }, (_, index) => `ready-${index}`);
+    const key = keys.find((each) => this.ownerOf(slotOf(each)) === primary) ?? "";
+    return untilReplicated(this.client(primary), 1, key);
   }
 
   get target(): RedisTarget {
     return { kind: "cluster", seeds: this.servers.map(({ host, port }) => ({ host, port })) };
+  }
+
+  get primaries(): readonly RedisProcess[] {
+    return this.servers.slice(0, PRIMARIES);
   }
 
   /** A client of one node. */
@@ -105,13 +119,14 @@ export class RedisCluster {
       if (moved === 0) await halfway();
       moved += keys.length;
     }
-    for (const server of [
-      to,
-      from,
-      ...this.servers.slice(0, PRIMARIES).filter((each) => each !== to && each !== from),
-    ]) {
+    for (const server of [to, from, ...this.primaries.filter((each) => each !== to && each !== from)]) {
       await this.client(server).call("CLUSTER", "SETSLOT", slot, "NODE", id);
     }
+  }
+
+  /** Has a primary's replica take its place though it is well. */
+  async handOver(primary: RedisProcess): Promise<void> {
+    await this.client(this.replicaOf(primary)).call("CLUSTER", "FAILOVER");
   }
 
   async remove(): Promise<void> {

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { Redis } from "ioredis";
 import type { RedisTarget } from "../../src/storage/redis/index.js";
+import { untilReplicated } from "./redis-replicas.js";
 import { RedisProcess } from "./redis-process.js";
 
 export const MASTER_NAME = "opscore-primary";
@@ -11,7 +12,7 @@ export const DOWN_AFTER_MS = 1_000;
 const FAILOVER_TIMEOUT_MS = 4_000;
 /** How often a Sentinel looks and tells, in milliseconds; a production one does so every 1 to 10 seconds. */
 const PERIOD_MS = "100";
-const SYNCED = /(MASTER <-> REPLICA sync: Finished with success|Successful partial resynchronization)/;
+const PUBLISH_PERIOD_MS = "2000";
 
 export interface SentinelsOptions {
   /** Further settings of the three Redis servers. */
@@ -36,7 +37,6 @@ export class RedisSentinels {
     const primary = await RedisProcess.start({ settings: common });
     const replicaof = `${primary.host} ${primary.port}`;
     const replicas = await Promise.all([1, 2].map(() => RedisProcess.start({ settings: { ...common, replicaof } })));
-    await Promise.all(replicas.map((replica) => replica.printed(SYNCED)));
     const config = [
       ...(password === undefined ? [] : [`requirepass ${password}`]),
       `sentinel monitor ${MASTER_NAME} ${primary.host} ${primary.port} ${QUORUM}`,
@@ -48,6 +48,7 @@ export class RedisSentinels {
     ].join("\n");
     const sentinels = await Promise.all([1, 2, 3].map(() => RedisProcess.start({ sentinelConfig: config })));
     const all = new RedisSentinels([primary, ...replicas], sentinels, password);
+    await untilReplicated(all.client(primary), replicas.length, "ready");
     await Promise.all(sentinels.map((sentinel) => all.settled(sentinel)));
     return all;
   }
@@ -95,6 +96,11 @@ export class RedisSentinels {
     };
   }
 
+  /** Has the Sentinels choose another primary though this one is well. */
+  async handOver(): Promise<void> {
+    await this.client(this.sentinelThatRuns()).call("SENTINEL", "FAILOVER", MASTER_NAME);
+  }
+
   async remove(): Promise<void> {
     for (const client of this.clients) client.disconnect();
     await Promise.all([...this.sentinels, ...this.servers].map((each) => each.remove()));
@@ -109,7 +115,7 @@ export class RedisSentinels {
   /** Waits until a Sentinel knows both replicas and both other Sentinels. */
   private async settled(sentinel: RedisProcess): Promise<void> {
     const client = this.client(sentinel);
-    await client.call("SENTINEL", "DEBUG", ...PERIODS.flatMap((name) => [name, PERIOD_MS])).catch(() => undefined);
+    await client.call("SENTINEL", "DEBUG", ...PERIODS.flatMap((name) => [name, PERIOD_MS]));
     const subscriber = this.client(sentinel);
     const events = new Promise<void>((resolve) => {
       const look = (): void => {
@@ -124,6 +130,8 @@ export class RedisSentinels {
     });
     await events;
     subscriber.disconnect();
+    // A Sentinel that has not heard of a failover for some of its periods takes it back.
+    await client.call("SENTINEL", "DEBUG", "publish-period", PUBLISH_PERIOD_MS);
   }
 }
 

@@ -30,7 +30,9 @@ interface Call {
   attempts: number;
   /** Redis did not know its script. */
   bySource: boolean;
-  inFlight: boolean;
+  /** It may have been executed: it was sent at this time, by `performance.now()`. */
+  isSent: boolean;
+  sentAt: number;
   /** Somebody has given up on it. */
   over: boolean;
 }
@@ -41,6 +43,8 @@ const MAX_ATTEMPTS = 3;
 const PAUSE_MS = 20;
 /** How long to wait before it is asked who is the primary, in milliseconds. */
 const DEMOTED_PAUSE_MS = 100;
+/** Of the time that a command has, how much of it the server must have been silent for its connection to be given up. */
+const SILENCE_SHARE = 0.5;
 /** What is not answered in time stays out of the way of this, in milliseconds. */
 const NO_DEADLINE = Number.MAX_SAFE_INTEGER;
 
@@ -106,7 +110,8 @@ export class Link {
         order: 0,
         attempts: 0,
         bySource: false,
-        inFlight: false,
+        isSent: false,
+        sentAt: 0,
         over: false,
         resolve: (reply) => {
           clearTimeout(timer);
@@ -130,14 +135,12 @@ export class Link {
   /** The time is up. */
   private giveUp(call: Call): void {
     call.over = true;
-    if (!call.inFlight) {
-      call.reject(unavailable(this.lastFailure));
-      return;
-    }
-    const failure = new Error(`no answer within ${this.settings.commandTimeoutMs} ms`);
+    const { commandTimeoutMs } = this.settings;
+    // One that bounced up to now says nothing of the connection. Where there was silence, it may be dead without a sign.
+    const isSilent = call.isSent && performance.now() - call.sentAt > SILENCE_SHARE * commandTimeoutMs;
+    const failure = isSilent ? new Error(`no answer within ${commandTimeoutMs} ms`) : this.lastFailure;
     call.reject(unavailable(failure));
-    // The connection may be dead without a sign.
-    this.connection.renew(failure);
+    if (isSilent) this.connection.renew(failure);
   }
 
   private dispatch(call: Call): void {
@@ -158,7 +161,8 @@ export class Link {
     this.sent += 1;
     call.order = this.sent;
     call.attempts += 1;
-    call.inFlight = true;
+    call.isSent = true;
+    call.sentAt = performance.now();
     try {
       const sent = call.send(this.connection.client, call.bySource, this.deadline(call));
       const confirmed = call.isConfirmed ? this.replicas?.confirm() : undefined;
@@ -172,14 +176,13 @@ export class Link {
       const isRepeated =
         bounce?.kind === "late" || bounce?.kind === "unknown-script" ? call.attempts < MAX_ATTEMPTS : true;
       if (bounce !== undefined && isRepeated) {
+        call.isSent = false;
         call.bySource ||= bounce.kind === "unknown-script";
         this.lastFailure = thrown;
         return bounce;
       }
       call.reject(thrown);
       return undefined;
-    } finally {
-      call.inFlight = false;
     }
   }
 

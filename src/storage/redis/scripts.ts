@@ -65,6 +65,7 @@ type ScriptLimits = Pick<
   | "maxTombstones"
   | "maxEndedSessions"
   | "maxRememberedRequests"
+  | "waitReplicas"
 >;
 
 /** Puts the scripts together for a deployment with so many partitions. */
@@ -98,6 +99,7 @@ function makeHeader(limits: ScriptLimits, partitions: number): string {
     afterlife_ms: AFTERLIFE_MS,
     removed_limit: share(limits.maxTombstones),
     ended_limit: share(limits.maxEndedSessions),
+    confirmed: limits.waitReplicas > 0 ? 1 : 0,
     request_limit: share(limits.maxRememberedRequests),
     request_memory_ms: REQUEST_MEMORY_MS,
     claim_memory_ms: CLAIM_MEMORY_MS,

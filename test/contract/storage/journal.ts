@@ -98,6 +98,13 @@ export class Follower implements LogListener {
     return this.losses;
   }
 
+  /** Waits until it has come to a position. */
+  async at({ epoch, revisions }: Position): Promise<void> {
+    const isBehind = (): boolean =>
+      this.position?.epoch !== epoch || this.position.revisions.some((revision, p) => revision < (revisions[p] ?? 0));
+    while (isBehind()) await this.next();
+  }
+
   private next(): Promise<void> {
     return new Promise((resolve) => {
       this.wake = resolve;

@@ -17,7 +17,14 @@ local function recall(part, command, namespace, id, requestId)
     return nil
   end
   local expires, answer = string.match(kept, "^(%d+) (.*)$")
-  return tonumber(expires) > NOW_MS and answer or nil
+  if tonumber(expires) <= NOW_MS then
+    return nil
+  end
+  if SETTINGS.confirmed == 1 then
+    -- Replicas confirm what this caller writes, and whatever came before it: without a write they might be asked about nothing.
+    redis.call("HSET", part.meta, "schema", SETTINGS.schema)
+  end
+  return answer
 end
 
 local function remember(part, command, namespace, id, requestId, answer)
