@@ -4,7 +4,7 @@
  */
 import type { JsonObject } from "../lib/json.js";
 import { SessionStatus, TaskStatus, type RetryPolicy } from "./records.js";
-import { MAX_COLLECTED_BYTES } from "./tasks.js";
+import { MAX_COLLECTED_BYTES, TaskFailure } from "./tasks.js";
 
 /** From each status, the statuses it may lead to. */
 export const TASK_TRANSITIONS: Readonly<Record<TaskStatus, readonly TaskStatus[]>> = {
@@ -21,8 +21,14 @@ export function isTaskEnded(status: TaskStatus): boolean {
   return status >= TaskStatus.COMPLETED;
 }
 
+/** What the attempts fail of that the server itself ends: the lease was not renewed, or the attempt took too long all the same. */
+export const EXPIRED = {
+  lease: { reason: TaskFailure.LEASE_EXPIRED, error: "the agent did not renew its lease" },
+  attempt: { reason: TaskFailure.TIMED_OUT, error: "the attempt took too long" },
+} as const;
+
 /** How much of a backoff may be added to it at random. */
-const JITTER_SHARE = 0.2;
+export const JITTER_SHARE = 0.2;
 
 /**
  * How long to wait after a failed attempt, in milliseconds.
@@ -35,7 +41,10 @@ export function backoffMs(
   failures: number,
   jitter: number,
 ): number {
-  const wait = Math.min(maxBackoffMs, initialBackoffMs * multiplier ** (failures - 1));
+  let wait = initialBackoffMs;
+  // Not by a power, whose last bit is not the same in every language.
+  for (let failure = 1; failure < failures; failure += 1) wait *= multiplier;
+  wait = Math.min(maxBackoffMs, wait);
   return Math.round(wait + wait * JITTER_SHARE * jitter);
 }
 

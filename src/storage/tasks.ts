@@ -113,15 +113,20 @@ export interface ListTasks {
   readonly cursor: string | undefined;
 }
 
-/** Which tasks a snapshot holds. */
-export interface TaskSnapshotQuery {
-  /** Undefined: all namespaces, for the server itself. */
-  readonly namespace: string | undefined;
-  /** `sessions`: every task of these. `agent`: those LEASED to one. `open`: all that are READY or LEASED. */
-  readonly of:
-    | { readonly kind: "open" }
-    | { readonly kind: "agent"; readonly agentId: string }
-    | { readonly kind: "sessions"; readonly sessionIds: readonly string[] };
+/** Which tasks a snapshot holds. `sessions`: every task of these. `agent`: those LEASED to one. `open`: all that are READY or LEASED. */
+export type TaskSnapshotQuery =
+  | {
+      readonly namespace: string;
+      readonly of:
+        | OpenTasks
+        | { readonly kind: "agent"; readonly agentId: string }
+        | { readonly kind: "sessions"; readonly sessionIds: readonly string[] };
+    }
+  /** Of all namespaces, for the server itself. */
+  | { readonly namespace: undefined; readonly of: OpenTasks };
+
+interface OpenTasks {
+  readonly kind: "open";
 }
 
 /** An attempt that an agent has room reserved for. */

@@ -14,8 +14,7 @@ import type {
   RenewTask,
   TaskKey,
 } from "../storage.js";
-import { backoffMs, collectResults, isTaskEnded, sessionEnd } from "../task-machine.js";
-import { TaskFailure } from "../tasks.js";
+import { backoffMs, collectResults, EXPIRED, isTaskEnded, sessionEnd } from "../task-machine.js";
 import type { Clock } from "../../lib/clock.js";
 import type { Commits } from "./commits.js";
 import { decodeCursor, encodeCursor } from "./cursor.js";
@@ -160,10 +159,8 @@ export class Tasks {
         this.wheel.schedule(entry, entry.leaseDeadline);
         return;
       }
-      const isTimedOut = entry.attemptDeadline <= now;
-      const reason = isTimedOut ? TaskFailure.TIMED_OUT : TaskFailure.LEASE_EXPIRED;
-      const error = isTimedOut ? "the attempt took too long" : "the agent did not renew its lease";
-      this.failAttempt(entry, { reason, error, permanent: false, jitter });
+      const failure = entry.attemptDeadline <= now ? EXPIRED.attempt : EXPIRED.lease;
+      this.failAttempt(entry, { ...failure, permanent: false, jitter });
       expired += 1;
     });
     return expired;

@@ -81,6 +81,12 @@ export class Cells {
     return Cells.of(this.next(), this.key);
   }
 
+  /** A list of records within this one. */
+  records(): readonly Cells[] {
+    const value = this.next();
+    return isList(value) ? value.map((record) => Cells.of(record, this.key)) : this.fail("a list of records");
+  }
+
   /** Passes over the next cell if it is `value`, and tells so. */
   skip(value: number | null): boolean {
     if (this.cells[this.at] !== value) return false;

@@ -1,4 +1,4 @@
-/** Records as they come out of Redis. The encodings are described where they are made: `lua/includes/agent.lua`, `session.lua`. */
+/** Records as they come out of Redis. The encodings are described where they are made: `lua/includes/agent.lua`, `session.lua`; those of tasks in `decode-tasks.ts`. */
 import {
   AgentChangeType,
   Liveness,
@@ -15,6 +15,7 @@ import {
 } from "../records.js";
 import { agentSize, sessionSize } from "../sizes.js";
 import { Cells, ENCODING } from "./cells.js";
+import { toTaskChange } from "./decode-tasks.js";
 import { CorruptRecordError } from "./failures.js";
 
 const STATES: ReadonlySet<State> = new Set(Object.values(State));
@@ -26,6 +27,7 @@ const SESSION_CHANGES: ReadonlySet<SessionChangeType> = new Set(Object.values(Se
 
 const AGENT_ENTRY = 1;
 const SESSION_ENTRY = 2;
+const TASK_ENTRY = 3;
 /** Stands for the state before a commit that left the state alone. */
 const UNCHANGED = 0;
 
@@ -64,6 +66,7 @@ export function decodeChange(text: string, partition: number, revision: number, 
   const kind = cells.number();
   if (kind === AGENT_ENTRY) return toAgentChange(cells, partition, revision, key);
   if (kind === SESSION_ENTRY) return toSessionChange(cells, partition, revision, key);
+  if (kind === TASK_ENTRY) return toTaskChange(cells, partition, revision);
   throw new CorruptRecordError(key, `an entry of kind ${kind}`);
 }
 

@@ -1,8 +1,9 @@
 /** What scripts are given: fragments of records as JSON texts, always the same text for the same meaning. */
-import type { AgentProfile, ReportContent, SessionRecord, State } from "../records.js";
+import type { AgentProfile, ReportContent, SessionRecord, State, TaskDefinition, TaskPlan } from "../records.js";
 import { stateSize } from "../sizes.js";
-import type { SetState } from "../storage.js";
+import type { PutWorkflow, SetState } from "../storage.js";
 import { canonicalJson } from "./canonical-json.js";
+import { ENCODING } from "./cells.js";
 
 const NOTHING = { reason: "", message: "", details: undefined, sessionId: "", taskId: "" };
 
@@ -62,4 +63,40 @@ export function encodeSessionPatch(
     "result" in patch ? canonicalJson(patch.result) : "",
     patch.error === undefined ? "" : JSON.stringify(patch.error),
   ];
+}
+
+/**
+ * What a session is to do, as `lua/start-session.lua` wants it: for each task its id, its plan, its delay, on how many tasks it
+ * depends, and which depend on it.
+ */
+export function encodePlans(plans: readonly TaskPlan[], workflowId: string): readonly string[] {
+  const dependants = new Map<string, string[]>(plans.map(({ taskId }) => [taskId, []]));
+  for (const { taskId, dependsOn } of plans) for (const each of dependsOn) dependants.get(each)?.push(taskId);
+  return plans.flatMap((plan) => [
+    plan.taskId,
+    encodePlan(plan, workflowId),
+    String(plan.startDelayMs),
+    String(plan.dependsOn.length),
+    dependants.get(plan.taskId)?.join(" ") ?? "",
+  ]);
+}
+
+/** A plan in the order of `lua/includes/task.lua`. */
+function encodePlan(plan: TaskPlan, workflowId: string): string {
+  return `[${encodeDefinition(plan)},${JSON.stringify(plan.boundAgentId)},${JSON.stringify(workflowId)}]`;
+}
+
+/** What a workflow says, without revision and times. */
+export function encodeWorkflow({ displayName, description, version, tasks }: PutWorkflow): string {
+  const definitions = tasks.map((task) => `[${encodeDefinition(task)}]`).join(",");
+  return `${[displayName, description, version].map((text) => JSON.stringify(text)).join(",")},[${definitions}]`;
+}
+
+/** The cells of a plan that a workflow says as well. Numbers first: scripts want them. */
+function encodeDefinition(task: TaskDefinition): string {
+  const { maxAttempts, initialBackoffMs, maxBackoffMs, multiplier } = task.retry;
+  const retry = [maxAttempts, initialBackoffMs, maxBackoffMs, multiplier];
+  const numbers = [ENCODING, task.timeoutMs, task.startDelayMs, task.priority, ...retry].join(",");
+  const names = [task.dependsOn, task.taskId, task.displayName, task.capability].map((each) => JSON.stringify(each));
+  return `${numbers},${names.join(",")},${canonicalJson(task.parameters)}`;
 }

@@ -1,5 +1,5 @@
-import { agentNotFound, OpsCoreError, sessionNotFound } from "../../errors/index.js";
-import type { SessionStatus, State } from "../records.js";
+import { agentNotFound, OpsCoreError, sessionNotFound, taskNotFound, workflowNotFound } from "../../errors/index.js";
+import type { SessionStatus, State, TaskStatus } from "../records.js";
 import {
   agentMismatch,
   illegalStatus,
@@ -7,11 +7,16 @@ import {
   sessionEnded,
   sessionExists,
   sessionMismatch,
+  staleAttempt,
   staleIncarnation,
   staleSequence,
+  taskEnded,
+  taskMismatch,
   tooManyHeld,
   unknownIncarnation,
+  workflowMismatch,
 } from "../refusals.js";
+import type { TaskKey } from "../storage.js";
 
 /** When to try again while Redis cannot be reached, in milliseconds. */
 const RETRY_AFTER_MS = 250;
@@ -131,6 +136,36 @@ export function sessionRefusal(reply: string, sessionId: string, agentId = ""): 
       return sessionMismatch(sessionId, Number(first) as SessionStatus, Number(second));
     case "ILLEGAL_TRANSITION":
       return illegalStatus(sessionId, Number(first) as SessionStatus, Number(second) as SessionStatus);
+    default:
+      return new Error(`a script refused with ${reply}`);
+  }
+}
+
+/** The error that a refusal of a command on a task stands for. @param attempt the one that was named */
+export function taskRefusal(reply: string, { sessionId, taskId }: TaskKey, attempt = 0): unknown {
+  const [code, first, second] = parseRefusal(reply);
+  switch (code) {
+    case "TASK_NOT_FOUND":
+      return taskNotFound(sessionId, taskId);
+    case "STALE_ATTEMPT":
+      return staleAttempt(taskId, attempt, Number(first), Number(second) as TaskStatus);
+    case "TASK_ENDED":
+      return taskEnded(taskId, Number(first) as TaskStatus);
+    case "STATE_MISMATCH":
+      return taskMismatch(taskId, Number(first) as TaskStatus, Number(second));
+    default:
+      return sessionRefusal(reply, sessionId);
+  }
+}
+
+/** The error that a refusal of a command on a workflow stands for. */
+export function workflowRefusal(reply: string, workflowId: string): unknown {
+  const [code, first] = parseRefusal(reply);
+  switch (code) {
+    case "WORKFLOW_NOT_FOUND":
+      return workflowNotFound(workflowId);
+    case "STATE_MISMATCH":
+      return workflowMismatch(workflowId, Number(first));
     default:
       return new Error(`a script refused with ${reply}`);
   }

@@ -46,6 +46,25 @@ export const KEY_NAMES = {
   sessionsOf: "sessions-of:",
   /** Sorted set of `NAMESPACE/ID` of sessions by their end. */
   ended: "ended",
+  /** For each session with tasks: hash of these, and hash of how they hang together (see `lua/includes/run.lua`). */
+  tasks: "tasks:",
+  run: "run:",
+  /**
+   * Sorted sets of ids of sessions with tasks by the order of their start: all of a namespace, those with a task in a status, and
+   * those with one that an agent has or had; of `NAMESPACE/ID`: those with one that is READY or LEASED.
+   */
+  runs: "runs:",
+  runsIn: "runs-in:",
+  runsOf: "runs-of:",
+  open: "open",
+  /** Sorted set of `NAMESPACE/SESSION/TASK` of what is LEASED by the end of the lease; of `SESSION/TASK` for each agent that has some. */
+  attempts: "attempts",
+  assigned: "assigned:",
+  /** Hash for each agent with room that is taken by tasks. */
+  slots: "slots:",
+  /** String for each workflow; sorted sets of their ids, in the order of these. */
+  workflow: "workflow:",
+  workflows: "workflows:",
 } as const;
 
 export const MAX_PARTITIONS = 256;
@@ -78,7 +97,12 @@ export class Keys {
     return this.bases.length;
   }
 
-  /** The partition of an agent, or of a session with its tasks: FNV-1a (32 bit) over `NAMESPACE/ID`, folded. */
+  /** The numbers of all partitions, in order. */
+  get all(): readonly number[] {
+    return this.bases.map((_, partition) => partition);
+  }
+
+  /** The partition of an agent, of a session with its tasks, or of a workflow: FNV-1a (32 bit) over `NAMESPACE/ID`, folded. */
   partitionOf(namespace: string, id: string): number {
     let hash = mix(FNV_OFFSET, namespace);
     hash = Math.imul(hash ^ 0x2f, FNV_PRIME);
@@ -119,6 +143,22 @@ export class Keys {
     return `${this.base(partition)}${KEY_NAMES.document}${kind}/${name}`;
   }
 
+  tasks(partition: number, namespace: string, sessionId: string): string {
+    return `${this.base(partition)}${KEY_NAMES.tasks}${namespace}/${sessionId}`;
+  }
+
+  assigned(partition: number, namespace: string, agentId: string): string {
+    return `${this.base(partition)}${KEY_NAMES.assigned}${namespace}/${agentId}`;
+  }
+
+  workflow(partition: number, namespace: string, workflowId: string): string {
+    return `${this.base(partition)}${KEY_NAMES.workflow}${namespace}/${workflowId}`;
+  }
+
+  workflows(partition: number, namespace: string): string {
+    return `${this.base(partition)}${KEY_NAMES.workflows}${namespace}`;
+  }
+
   private base(partition: number): string {
     const base = this.bases[partition];
     if (base === undefined) throw new RangeError(`there is no partition ${partition}`);
@@ -134,6 +174,10 @@ export const INDEXES = {
   capability: (namespace: string, capability: string) => `${KEY_NAMES.capability}${namespace}/${capability}`,
   sessions: (namespace: string) => KEY_NAMES.sessions + namespace,
   sessionsOf: (namespace: string, agentId: string) => `${KEY_NAMES.sessionsOf}${namespace}/${agentId}`,
+  runs: (namespace: string) => KEY_NAMES.runs + namespace,
+  runsIn: (namespace: string, status: number) => `${KEY_NAMES.runsIn}${namespace}/${status}`,
+  runsOf: (namespace: string, agentId: string) => `${KEY_NAMES.runsOf}${namespace}/${agentId}`,
+  open: KEY_NAMES.open,
 } as const;
 
 function mix(hash: number, text: string): number {

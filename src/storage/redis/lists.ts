@@ -1,10 +1,10 @@
 import type { Agent, SessionRecord } from "../records.js";
 import type { ListAgents, ListSessions, Page } from "../storage.js";
 import type { Commands } from "./commands.js";
-import { decodeCursor, encodeCursor, type CursorKind } from "./cursor.js";
+import { ALONE, decodeCursor, encodeCursor, type CursorKind } from "./cursor.js";
 import { decodeAgent, decodeSession, type Identity } from "./decode.js";
 import { INDEXES, type Keys } from "./keys.js";
-import { readMergedPage, type Share } from "./merged-page.js";
+import { readMergedPage, type Place, type Share } from "./merged-page.js";
 
 /** Index keys that no entity is in two of; wanted is what is in one of them. */
 type IndexGroup = readonly string[];
@@ -51,11 +51,11 @@ export class Lists {
     namespace: string,
     groups: readonly IndexGroup[],
     partition: number,
-    from: string,
+    after: Place,
     limit: number,
     budget: number,
   ): Promise<Share<T>> {
-    const bounds = [from, String(limit), String(budget)];
+    const bounds = [`(${after.ordinal}`, String(limit), String(budget)];
     const args = [kind.name, namespace, ...bounds, ...groups.map((group) => JSON.stringify(group))];
     const reply = await this.commands.call("list-page", partition, args);
     const [seen = "", ...cells] = Array.isArray(reply) ? reply.map(String) : [];
@@ -63,9 +63,9 @@ export class Lists {
     for (let index = 0; index < cells.length; index += 3) {
       const [ordinal, id = "", text = ""] = cells.slice(index, index + 3);
       const key = kind.keyOf(this.commands.keys, partition, namespace, id);
-      items.push({ ordinal: Number(ordinal), item: kind.decode(text, { namespace, id, key }) });
+      items.push({ ordinal: Number(ordinal), index: ALONE, item: kind.decode(text, { namespace, id, key }) });
     }
-    return { items, seen: seen === "" ? undefined : Number(seen) };
+    return { items, seen: seen === "" ? undefined : { ordinal: Number(seen), index: ALONE } };
   }
 
   private async page<T>(
@@ -76,7 +76,7 @@ export class Lists {
   ): Promise<Page<T>> {
     const after = decodeCursor(kind.cursor, query.cursor);
     const { items, next } = await readMergedPage<T>(
-      this.commands.keys.partitions,
+      this.commands.keys.all,
       after,
       query.limit,
       (partition, from, limit, budget) => this.share(kind, query.namespace, groups, partition, from, limit, budget),

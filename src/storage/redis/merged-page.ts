@@ -8,32 +8,38 @@ const SPARE = 4;
 const FIRST_LOOK = 32;
 const LAST_LOOK = 1_000;
 
+/** A place among the entities of one partition; see `Cursor`. */
+export type Place = Pick<Cursor, "ordinal" | "index">;
+
 /** A partition's next entities. */
 export interface Share<T> {
   readonly items: readonly Placed<T>[];
-  /** Up to which ordinal it was looked; undefined: that is all. */
-  readonly seen: number | undefined;
+  /** Up to where it was looked; undefined: that is all. */
+  readonly seen: Place | undefined;
 }
 
-export interface Placed<T> {
-  readonly ordinal: number;
+export interface Placed<T> extends Place {
   readonly item: T;
 }
 
 /**
  * Reads the next entities of one partition.
  *
- * @param from a lower bound of ZRANGEBYSCORE
+ * @param after where to go on
  * @param limit how many to look for, and at how many to look at most
  */
-export type ReadShare<T> = (partition: number, from: string, limit: number, budget: number) => Promise<Share<T>>;
+export type ReadShare<T> = (partition: number, after: Place, limit: number, budget: number) => Promise<Share<T>>;
+
+/** Before everything. */
+export const BEGINNING: Place = { ordinal: -1, index: -1 };
+/** After everything that may be in a partition. */
+const END: Place = { ordinal: Infinity, index: 0 };
 
 interface Source<T> {
   readonly partition: number;
-  from: string;
   items: readonly Placed<T>[];
   /** Up to here everything of this partition is known. */
-  seen: number;
+  seen: Place;
 }
 
 export interface MergedPage<T> {
@@ -42,64 +48,72 @@ export interface MergedPage<T> {
 }
 
 /**
- * One page of a list that lies in many partitions, in the order of ordinals. Every partition is asked for about its share of the
+ * One page of a list that lies in many partitions, in the order of places. Every partition is asked for about its share of the
  * page; what is known of all of them is merged. The cost is that of the page, whatever the length of the list.
  *
+ * @param partitions in which partitions it lies
  * @param isWanted what the indexes cannot tell
  */
 export async function readMergedPage<T>(
-  partitions: number,
+  partitions: readonly number[],
   after: Cursor | undefined,
   limit: number,
   read: ReadShare<T>,
   isWanted: (item: T) => boolean,
 ): Promise<MergedPage<T>> {
-  const sources = Array.from({ length: partitions }, (_, partition) => startOf<T>(partition, after));
-  const share = Math.ceil(limit / partitions) + SPARE;
-  const found: (Placed<T> & { readonly partition: number })[] = [];
+  const sources = partitions.map((partition): Source<T> => ({ partition, items: [], seen: startOf(partition, after) }));
+  const share = Math.ceil(limit / partitions.length) + SPARE;
+  const found: (Placed<T> & Cursor)[] = [];
   let budget = SCAN_BUDGET;
   let look = Math.max(FIRST_LOOK, share);
   for (;;) {
-    const frontier = Math.min(...sources.map(({ seen }) => seen));
+    const frontier = sources.map(({ partition, seen }) => ({ ...seen, partition })).reduce(earlier);
     found.push(...takeUpTo(sources, frontier).filter(({ item }) => isWanted(item)));
     const last = found[limit - 1];
     if (found.length > limit && last !== undefined) {
       return { items: found.slice(0, limit).map(({ item }) => item), next: last };
     }
-    if (frontier === Infinity) return { items: found.map(({ item }) => item), next: undefined };
-    if (budget <= 0) {
-      return { items: found.map(({ item }) => item), next: { ordinal: frontier, partition: partitions - 1 } };
-    }
+    if (frontier.ordinal === Infinity) return { items: found.map(({ item }) => item), next: undefined };
+    if (budget <= 0) return { items: found.map(({ item }) => item), next: frontier };
     // Whoever stands at the frontier holds the others up; those who have nothing left would do so next.
-    const behind = sources.filter(({ seen, items }) => seen !== Infinity && (seen === frontier || items.length === 0));
+    const behind = sources.filter(
+      ({ seen, items, partition }) => seen !== END && (partition === frontier.partition || items.length === 0),
+    );
     await Promise.all(behind.map((source) => refill(source, read, share, look)));
     budget -= behind.length * look;
     look = Math.min(2 * look, LAST_LOOK);
   }
 }
 
-function startOf<T>(partition: number, after: Cursor | undefined): Source<T> {
-  if (after === undefined) return { partition, from: "-inf", items: [], seen: -1 };
-  const from = partition <= after.partition ? `(${after.ordinal}` : String(after.ordinal);
-  return { partition, from, items: [], seen: -1 };
+function startOf(partition: number, after: Cursor | undefined): Place {
+  if (after === undefined) return BEGINNING;
+  if (partition === after.partition) return after;
+  return { ordinal: partition < after.partition ? after.ordinal : after.ordinal - 1, index: Infinity };
 }
 
 async function refill<T>(source: Source<T>, read: ReadShare<T>, limit: number, budget: number): Promise<void> {
-  const { items, seen } = await read(source.partition, source.from, limit, budget);
+  const { items, seen } = await read(source.partition, source.seen, limit, budget);
   source.items = [...source.items, ...items];
-  source.seen = seen ?? Infinity;
-  if (seen !== undefined) source.from = `(${seen}`;
+  source.seen = seen ?? END;
 }
 
-/** Takes what lies up to the frontier, in order; of equal ordinals, the lower partition first. */
-function takeUpTo<T>(sources: readonly Source<T>[], frontier: number): (Placed<T> & { partition: number })[] {
-  const taken: (Placed<T> & { partition: number })[] = [];
+/** Takes what lies up to the frontier, in order. */
+function takeUpTo<T>(sources: readonly Source<T>[], frontier: Cursor): (Placed<T> & Cursor)[] {
+  const taken: (Placed<T> & Cursor)[] = [];
   for (const source of sources) {
     const { items, partition } = source;
-    const end = items.findIndex(({ ordinal }) => ordinal > frontier);
+    const end = items.findIndex((placed) => compare({ ...placed, partition }, frontier) > 0);
     const count = end === -1 ? items.length : end;
     for (const placed of items.slice(0, count)) taken.push({ ...placed, partition });
     source.items = items.slice(count);
   }
-  return taken.sort((a, b) => a.ordinal - b.ordinal || a.partition - b.partition);
+  return taken.sort(compare);
+}
+
+function earlier(a: Cursor, b: Cursor): Cursor {
+  return compare(a, b) <= 0 ? a : b;
+}
+
+function compare(a: Cursor, b: Cursor): number {
+  return a.ordinal - b.ordinal || a.partition - b.partition || a.index - b.index;
 }

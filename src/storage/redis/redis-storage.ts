@@ -1,4 +1,4 @@
-import type { Agent, SessionRecord, StateRecord } from "../records.js";
+import type { Agent, SessionRecord, StateRecord, TaskRecord, WorkflowRecord } from "../records.js";
 import type * as contract from "../storage.js";
 import { Agents } from "./agents.js";
 import { Commands } from "./commands.js";
@@ -13,7 +13,11 @@ import { toPosition } from "./positions.js";
 import { Reports } from "./reports.js";
 import { Sessions } from "./sessions.js";
 import type { Shards } from "./shards.js";
+import { Slots } from "./slots.js";
 import { Snapshots } from "./snapshots.js";
+import { TaskLists } from "./task-lists.js";
+import { Tasks } from "./tasks.js";
+import { Workflows } from "./workflows.js";
 
 /** Spreads claims over the partitions. */
 const CLAIMS = "claims";
@@ -29,6 +33,10 @@ export class RedisStorage implements contract.Storage {
   private readonly leases: Leases;
   private readonly sessions: Sessions;
   private readonly documents: Documents;
+  private readonly tasks: Tasks;
+  private readonly taskLists: TaskLists;
+  private readonly slots: Slots;
+  private readonly workflows: Workflows;
   private readonly lists: Lists;
   private readonly pages: LogPages;
   private readonly snapshots: Snapshots;
@@ -47,6 +55,10 @@ export class RedisStorage implements contract.Storage {
     this.leases = new Leases(commands, settings);
     this.sessions = new Sessions(commands);
     this.documents = new Documents(commands);
+    this.tasks = new Tasks(commands, settings);
+    this.taskLists = new TaskLists(commands, (key) => this.tasks.get(key));
+    this.slots = new Slots(commands);
+    this.workflows = new Workflows(commands);
     this.lists = new Lists(commands);
     this.pages = new LogPages(commands);
     this.snapshots = new Snapshots(this.lists, keys.partitions, (namespace, id) => keys.partitionOf(namespace, id));
@@ -141,22 +153,80 @@ export class RedisStorage implements contract.Storage {
     return (await this.commands.text("claim", partition, [key])) === "1";
   }
 
-  readonly putWorkflow = notYet;
-  readonly getWorkflow = notYet;
-  readonly listWorkflows = notYet;
-  readonly deleteWorkflow = notYet;
-  readonly leaseTask = notYet;
-  readonly renewTask = notYet;
-  readonly completeTask = notYet;
-  readonly failTask = notYet;
-  readonly cancelTask = notYet;
-  readonly retryTask = notYet;
-  readonly expireTasks = notYet;
-  readonly getTask = notYet;
-  readonly listTasks = notYet;
-  readonly snapshotTasks = notYet;
-  readonly reserveSlot = notYet;
-  readonly releaseSlot = notYet;
+  async putWorkflow(command: contract.PutWorkflow): Promise<contract.StoredWorkflow> {
+    this.commands.checkOpen();
+    return this.workflows.put(command);
+  }
+
+  async getWorkflow(key: contract.WorkflowKey): Promise<WorkflowRecord | undefined> {
+    this.commands.checkOpen();
+    return this.workflows.get(key);
+  }
+
+  async listWorkflows(query: contract.ListWorkflows): Promise<contract.Page<WorkflowRecord>> {
+    this.commands.checkOpen();
+    return this.workflows.list(query);
+  }
+
+  async deleteWorkflow(command: contract.DeleteWorkflow): Promise<WorkflowRecord> {
+    this.commands.checkOpen();
+    return this.workflows.delete(command);
+  }
+
+  async leaseTask(command: contract.LeaseTask): Promise<TaskRecord> {
+    this.commands.checkOpen();
+    return this.tasks.lease(command);
+  }
+
+  async renewTask(command: contract.RenewTask): Promise<contract.RenewedTask> {
+    this.commands.checkOpen();
+    return this.tasks.renew(command);
+  }
+
+  async completeTask(command: contract.CompleteTask): Promise<TaskRecord> {
+    this.commands.checkOpen();
+    return this.tasks.complete(command);
+  }
+
+  async failTask(command: contract.FailTask): Promise<TaskRecord> {
+    this.commands.checkOpen();
+    return this.tasks.fail(command);
+  }
+
+  async cancelTask(command: contract.CancelTask): Promise<TaskRecord> {
+    this.commands.checkOpen();
+    return this.tasks.cancel(command);
+  }
+
+  async retryTask(key: contract.TaskKey): Promise<TaskRecord> {
+    this.commands.checkOpen();
+    return this.tasks.retry(key);
+  }
+
+  async expireTasks({ jitter }: contract.ExpireTasks): Promise<number> {
+    this.commands.checkOpen();
+    return this.tasks.expire(jitter);
+  }
+
+  async getTask(key: contract.TaskKey): Promise<TaskRecord | undefined> {
+    this.commands.checkOpen();
+    return this.tasks.get(key);
+  }
+
+  async listTasks(query: contract.ListTasks): Promise<contract.Page<TaskRecord>> {
+    this.commands.checkOpen();
+    return this.taskLists.list(query);
+  }
+
+  async reserveSlot(command: contract.ReserveSlot): Promise<contract.SlotOutcome> {
+    this.commands.checkOpen();
+    return this.slots.reserve(command);
+  }
+
+  async releaseSlot(key: contract.AgentKey & contract.AttemptKey): Promise<void> {
+    this.commands.checkOpen();
+    return this.slots.release(key);
+  }
 
   async writeDocument(command: contract.WriteDocument): Promise<contract.DocumentRecord | undefined> {
     this.commands.checkOpen();
@@ -202,6 +272,10 @@ export class RedisStorage implements contract.Storage {
     return this.snapshots.sessions(await this.head(), query, (sessionId) => this.getSession({ namespace, sessionId }));
   }
 
+  async snapshotTasks(query: contract.TaskSnapshotQuery): Promise<contract.Snapshot<TaskRecord>> {
+    return this.taskLists.snapshot(await this.head(), query);
+  }
+
   get heldReports(): number {
     return this.reports.held.size;
   }
@@ -231,8 +305,4 @@ export class RedisStorage implements contract.Storage {
     await this.reader.close();
     this.shards.close();
   }
-}
-
-function notYet(): never {
-  throw new Error("tasks are not kept in Redis yet");
 }

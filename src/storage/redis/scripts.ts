@@ -6,8 +6,10 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Redis } from "ioredis";
-import { LEASE_ACTOR, SessionStatus, State } from "../records.js";
+import { LEASE_ACTOR, SessionStatus, State, TaskStatus } from "../records.js";
 import { isEnded, isTerminal, SESSION_TRANSITIONS, STATE_TRANSITIONS } from "../state-machine.js";
+import { EXPIRED, isTaskEnded, JITTER_SHARE } from "../task-machine.js";
+import { MAX_COLLECTED_BYTES } from "../tasks.js";
 import { CLAIM_MEMORY_MS, REQUEST_MEMORY_MS } from "../storage.js";
 import { KEY_NAMES } from "./keys.js";
 import type { RedisStorageSettings } from "./options.js";
@@ -22,7 +24,19 @@ export const SCRIPT_NAMES = [
   "lose-agents",
   "start-session",
   "update-session",
+  "lease-task",
+  "renew-task",
+  "complete-task",
+  "fail-task",
+  "cancel-task",
+  "retry-task",
+  "expire-tasks",
+  "reserve-slot",
+  "release-slot",
+  "put-workflow",
+  "delete-workflow",
   "list-page",
+  "list-tasks",
   "read-heads",
   "read-history",
   "claim",
@@ -35,6 +49,7 @@ export type ScriptName = (typeof SCRIPT_NAMES)[number];
 /** Those that commit nothing. */
 export const READING_SCRIPTS: ReadonlySet<ScriptName> = new Set<ScriptName>([
   "list-page",
+  "list-tasks",
   "read-heads",
   "read-history",
 ]);
@@ -104,6 +119,12 @@ function makeHeader(limits: ScriptLimits, partitions: number): string {
     request_memory_ms: REQUEST_MEMORY_MS,
     claim_memory_ms: CLAIM_MEMORY_MS,
     lease_actor: JSON.stringify(LEASE_ACTOR),
+    jitter_share: JITTER_SHARE,
+    collected_bytes: MAX_COLLECTED_BYTES,
+    timed_out_reason: JSON.stringify(EXPIRED.attempt.reason),
+    timed_out_error: JSON.stringify(EXPIRED.attempt.error),
+    lease_expired_reason: JSON.stringify(EXPIRED.lease.reason),
+    lease_expired_error: JSON.stringify(EXPIRED.lease.error),
   };
   const states = Object.values(State);
   const statuses = Object.values(SessionStatus);
@@ -114,6 +135,9 @@ function makeHeader(limits: ScriptLimits, partitions: number): string {
     `local TERMINAL = ${luaSet(states.filter(isTerminal))}`,
     `local SESSION_TRANSITIONS = ${luaMatrix(SESSION_TRANSITIONS)}`,
     `local SESSION_ENDS = ${luaSet(statuses.filter(isEnded))}`,
+    `local SESSION = ${luaTable(SessionStatus)}`,
+    `local TASK = ${luaTable(TaskStatus)}`,
+    `local TASK_ENDS = ${luaSet(Object.values(TaskStatus).filter(isTaskEnded))}`,
     "",
   ].join("\n");
 }

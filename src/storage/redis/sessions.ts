@@ -1,9 +1,9 @@
 import type { SessionRecord } from "../records.js";
-import type { SessionKey, StartSession, UpdateSession } from "../storage.js";
+import type { AgentKey, SessionKey, StartSession, UpdateSession } from "../storage.js";
 import { canonicalJson } from "./canonical-json.js";
 import type { Commands } from "./commands.js";
 import { decodeSession, type Identity } from "./decode.js";
-import { encodeSessionPatch } from "./encode.js";
+import { encodePlans, encodeSessionPatch } from "./encode.js";
 import { isRefusal, sessionRefusal } from "./failures.js";
 
 interface Place extends Identity {
@@ -15,24 +15,22 @@ export class Sessions {
   constructor(private readonly commands: Commands) {}
 
   /**
-   * Two steps, for agent and session may lie in different partitions: is there such an agent, then the session. An agent that is
+   * Two steps, for agent and session may lie in different partitions: is there such an agent, then the session with its tasks. An agent that is
    * deregistered between them leaves a session as it does when it is deregistered after them.
    */
   async start(command: StartSession): Promise<SessionRecord> {
     const place = this.place(command);
     const { namespace, sessionId, requestId, agentId, workflowId, metadata } = command;
-    const { keys, turn } = this.commands;
-    const agentKey = keys.agent(keys.partitionOf(namespace, agentId), namespace, agentId);
-    turn.flush();
-    const isRegistered = await this.commands.read(agentKey, (client) => client.exists(agentKey));
+    const isRegistered = agentId === "" || (await this.isRegistered({ namespace, agentId }));
     const answer = await this.commands.text("start-session", place.partition, [
       namespace,
       sessionId,
       requestId,
-      String(isRegistered),
+      isRegistered ? "1" : "0",
       JSON.stringify(agentId),
       JSON.stringify(workflowId),
       canonicalJson(metadata),
+      ...encodePlans(command.tasks, workflowId),
     ]);
     if (isRefusal(answer)) throw sessionRefusal(answer, sessionId, agentId);
     return decodeSession(answer, place);
@@ -51,6 +49,13 @@ export class Sessions {
     const place = this.place(sessionKey);
     const text = await this.commands.read(place.key, (client) => client.get(place.key));
     return text === null ? undefined : decodeSession(text, place);
+  }
+
+  private async isRegistered({ namespace, agentId }: AgentKey): Promise<boolean> {
+    const { keys, turn } = this.commands;
+    const key = keys.agent(keys.partitionOf(namespace, agentId), namespace, agentId);
+    turn.flush();
+    return (await this.commands.read(key, (client) => client.exists(key))) === 1;
   }
 
   private place({ namespace, sessionId }: SessionKey): Place {

@@ -1,11 +1,11 @@
 import type { Agent, SessionRecord } from "../records.js";
 import type { Position, Snapshot, SnapshotPage, SnapshotQuery } from "../storage.js";
 import { INDEXES } from "./keys.js";
-import type { Share } from "./merged-page.js";
 import { AGENTS, SESSIONS, type Kind, type Lists } from "./lists.js";
+import { BEGINNING, type Place, type Share } from "./merged-page.js";
 
 /** How many entities a page holds. */
-const PAGE_SIZE = 500;
+export const PAGE_SIZE = 500;
 
 /** Makes snapshots: a position first, then pages that may hold newer records but lack nothing up to it. */
 export class Snapshots {
@@ -37,21 +37,9 @@ export class Snapshots {
 
   private async *all<T>(kind: Kind<T>, namespace: string, index: string): AsyncGenerator<SnapshotPage<T>> {
     for (let partition = 0; partition < this.partitions; partition += 1) {
-      let seen: number | undefined;
-      do {
-        const from: string = seen === undefined ? "-inf" : `(${seen}`;
-        const share: Share<T> = await this.lists.share(
-          kind,
-          namespace,
-          [[index]],
-          partition,
-          from,
-          PAGE_SIZE,
-          PAGE_SIZE,
-        );
-        if (share.items.length > 0) yield { partition, items: share.items.map(({ item }) => item) };
-        seen = share.seen;
-      } while (seen !== undefined);
+      yield* shares(partition, (after) =>
+        this.lists.share(kind, namespace, [[index]], partition, after, PAGE_SIZE, PAGE_SIZE),
+      );
     }
   }
 
@@ -72,5 +60,18 @@ export class Snapshots {
         if (items.length > 0) yield { partition, items };
       }
     }
+  }
+}
+
+/** All of what is listed of a partition. */
+export async function* shares<T>(
+  partition: number,
+  read: (after: Place) => Promise<Share<T>>,
+): AsyncGenerator<SnapshotPage<T>> {
+  let after: Place | undefined = BEGINNING;
+  while (after !== undefined) {
+    const share: Share<T> = await read(after);
+    if (share.items.length > 0) yield { partition, items: share.items.map(({ item }) => item) };
+    after = share.seen;
   }
 }

@@ -1,24 +1,11 @@
 /** The memory storage and the Redis storage with one partition are the same storage: to the last field of every answer. */
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Awaitable } from "../../../src/lib/awaitable.js";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { EVERYTHING } from "../../../src/lib/selector.js";
-import {
-  Liveness,
-  SessionStatus,
-  State,
-  TaskDelivery,
-  type AgentProfile,
-  type AgentScope,
-  type Change,
-} from "../../../src/storage/records.js";
-import { createMemoryStorage } from "../../../src/storage/memory/index.js";
-import { createRedisStorage } from "../../../src/storage/redis/index.js";
-import type { AgentKey, Position, Storage } from "../../../src/storage/storage.js";
-import { attempt, type Outcome } from "../../contract/storage/harness.js";
-import { FakeClock } from "../../helpers/fake-clock.js";
+import { Liveness, SessionStatus, State, TaskDelivery, type AgentProfile } from "../../../src/storage/records.js";
+import type { AgentKey } from "../../../src/storage/storage.js";
 import { RedisProcess } from "../../helpers/redis-process.js";
-import { freshPrefix } from "../../helpers/redis-storage.js";
+import { playOnTwins, type Command, type Twins } from "./twins.js";
 
 const RUNS = 60;
 const LIMITS = {
@@ -63,11 +50,6 @@ const profileFields = {
 const leaseOf = (key: AgentKey, leaseTtlMs: number): number =>
   key.namespace === "default" && key.agentId === "a" ? leaseTtlMs : 0;
 const lease = fc.constantFrom(0, 1_000, 1_501);
-
-interface Command {
-  readonly name: string;
-  readonly run: (on: Storage) => Awaitable<unknown>;
-}
 
 const register = fc
   .record({
@@ -180,90 +162,29 @@ describe("Redis with one partition", () => {
 
   it("is the memory storage to the last field", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 80, size: "max" }), async (steps) => {
-        const clock = new FakeClock();
-        const time = () => clock.now();
-        const memory = createMemoryStorage({ clock, ...LIMITS });
-        const { target } = redis;
-        const other = await createRedisStorage({ target, prefix: freshPrefix(), partitions: 1, time, ...LIMITS });
-        try {
-          await new Twins(memory, other, clock).play(steps);
-        } finally {
-          await other.close();
-        }
-      }),
+      fc.asyncProperty(fc.array(step, { maxLength: 80, size: "max" }), (steps) =>
+        playOnTwins(redis.target, LIMITS, steps, readAgentsAndSessions),
+      ),
       { numRuns: RUNS },
     );
   });
 });
 
-class Twins {
-  private positions: readonly [Position, Position] | undefined;
-
-  constructor(
-    private readonly memory: Storage,
-    private readonly redis: Storage,
-    private readonly clock: FakeClock,
-  ) {}
-
-  async play(steps: readonly (Command | number)[]): Promise<void> {
-    this.positions = [await this.memory.head(), await this.redis.head()];
-    for (const each of steps) {
-      if (typeof each === "number") this.clock.advance(each);
-      else await this.expectSame(each.name, each.run);
-      await this.expectSameLog();
-      await this.expectSameReads();
+async function readAgentsAndSessions(twins: Twins): Promise<void> {
+  for (const name of ["default", "other"]) {
+    for (const id of ["a", "b", "c"]) {
+      const key = { namespace: name, agentId: id };
+      await twins.expectSame("getAgent", (on) => on.getAgent(key));
+      await twins.expectSame("readHistory", (on) => on.readHistory({ ...key, afterRevision: 3, limit: 3 }));
     }
+    const filter = { states: [State.IDLE, State.ACTIVE], liveness: [Liveness.ALIVE], capabilities: ["plan"] };
+    const list = { namespace: name, selector: EVERYTHING, limit: 10, cursor: undefined };
+    await twins.expectSame("listAgents", (on) =>
+      on.listAgents({ ...list, states: [], liveness: [], capabilities: [] }),
+    );
+    await twins.expectSame("listAgents", (on) => on.listAgents({ ...list, ...filter }));
+    const sessions = { namespace: name, agentId: "", workflowId: "", statuses: [], limit: 10, cursor: undefined };
+    await twins.expectSame("listSessions", (on) => on.listSessions(sessions));
+    await twins.expectSame("listSessions", (on) => on.listSessions({ ...sessions, agentId: "a" }));
   }
-
-  private async expectSame(name: string, run: (on: Storage) => Awaitable<unknown>): Promise<void> {
-    const expected = plain(await attempt(() => run(this.memory)));
-    expect(plain(await attempt(() => run(this.redis))), name).toEqual(expected);
-  }
-
-  private async expectSameLog(): Promise<void> {
-    if (this.positions === undefined) throw new Error("the log is read from where it began");
-    const [fromMemory, fromRedis] = this.positions;
-    const expected = await this.memory.readLog(fromMemory, 1_000);
-    const found = await this.redis.readLog(fromRedis, 1_000);
-    if (expected.lost !== undefined || found.lost !== undefined) throw new Error("a log was lost");
-    expect(found.changes.map(bare)).toEqual(expected.changes.map(bare));
-    expect(found.position.revisions).toEqual(expected.position.revisions);
-    this.positions = [expected.position, found.position];
-  }
-
-  private async expectSameReads(): Promise<void> {
-    for (const name of ["default", "other"]) {
-      for (const id of ["a", "b", "c"]) {
-        const key = { namespace: name, agentId: id };
-        await this.expectSame("getAgent", (on) => on.getAgent(key));
-        await this.expectSame("readHistory", (on) => on.readHistory({ ...key, afterRevision: 3, limit: 3 }));
-      }
-      const filter = { states: [State.IDLE, State.ACTIVE], liveness: [Liveness.ALIVE], capabilities: ["plan"] };
-      const list = { namespace: name, selector: EVERYTHING, limit: 10, cursor: undefined };
-      await this.expectSame("listAgents", (on) =>
-        on.listAgents({ ...list, states: [], liveness: [], capabilities: [] }),
-      );
-      await this.expectSame("listAgents", (on) => on.listAgents({ ...list, ...filter }));
-      const sessions = { namespace: name, agentId: "", workflowId: "", statuses: [], limit: 10, cursor: undefined };
-      await this.expectSame("listSessions", (on) => on.listSessions(sessions));
-      await this.expectSame("listSessions", (on) => on.listSessions({ ...sessions, agentId: "a" }));
-    }
-  }
-}
-
-/** A change whose scopes are nothing but scopes: some storages have the whole record at hand. */
-function bare(change: Change): unknown {
-  if (change.kind !== "agent") return change;
-  return { ...change, scope: bareScope(change.scope), previousScope: bareScope(change.previousScope) };
-}
-
-function bareScope(scope: AgentScope | undefined): AgentScope | undefined {
-  return scope && { labels: scope.labels, capabilities: scope.capabilities };
-}
-
-function plain(outcome: Outcome<unknown>): unknown {
-  const { failure } = outcome;
-  if (failure === undefined) return outcome;
-  return { reason: failure.reason, message: failure.message, metadata: failure.metadata };
 }

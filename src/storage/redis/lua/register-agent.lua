@@ -47,6 +47,7 @@ local function newIncarnation(registered)
   commitState(agent, state, previous, before and (before.capabilities .. "," .. before.labels), true)
   placeLease(agent)
   indexScope(agent, before, agent)
+  freeSlots(agent)
   if not registered then
     redis.call("ZADD", part.base .. NAMES.agents .. namespace, int(agent.ordinal), id)
     exhume(part, namespace, id)

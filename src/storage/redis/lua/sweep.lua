@@ -10,9 +10,9 @@
 --
 -- @include lease
 -- @include removed
--- @include session
+-- @include ended
 
-local FORGOTTEN_AT_ONCE = 50
+local FORGOTTEN_IN_SWEEP = 50
 local stalledMs, budget = tonumber(ARGV[3]), tonumber(ARGV[4])
 local corrupt = {}
 
@@ -79,8 +79,8 @@ local function sweep(part)
     end)
     left = left - #due
   end
-  forgetRemoved(part, FORGOTTEN_AT_ONCE)
-  forgetEnded(part, FORGOTTEN_AT_ONCE)
+  forgetRemoved(part, FORGOTTEN_IN_SWEEP)
+  forgetEnded(part, FORGOTTEN_IN_SWEEP)
   return suspected, left <= 0 and 1 or 0
 end
 

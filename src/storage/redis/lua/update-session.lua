@@ -1,4 +1,4 @@
--- UpdateSession.
+-- UpdateSession. With the end of a session its tasks that have not ended are CANCELLED.
 --
 -- KEYS[1]     the partition's meta key
 -- ARGV        see time.lua, then
@@ -8,10 +8,9 @@
 -- ARGV[7..10] status as a number; metadata, result and error as JSON. Empty: stays as it is
 -- result      the session as JSON (see session.lua), or a refusal whose first element is its code
 --
--- @include session
+-- @include ended
 
 local UPDATE = "update-session"
-local FORGOTTEN_AT_ONCE = 2
 local namespace, id, requestId, expectedRevision = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local part = openPartition(KEYS[1])
 
@@ -41,11 +40,16 @@ local function apply(current)
     return current.text
   end
   local ends = SESSION_ENDS[status]
+  local run = ends and loadRun(part, namespace, id, current)
+  if run then
+    loadAll(run)
+    cancelOpen(run)
+    saveRun(run)
+  end
   local revision, time = stamp(part)
   local session = makeSession(revision, status, current.startTime, time, ends and time, current.ordinal, parts)
   commitSession(part, namespace, id, ends and SESSION_ENDED or SESSION_UPDATED, session, current.status)
   if ends then
-    redis.call("ZADD", part.base .. NAMES.ended, int(revision), namespace .. "/" .. id)
     forgetEnded(part, FORGOTTEN_AT_ONCE)
   end
   return session.text

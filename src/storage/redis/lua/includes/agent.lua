@@ -136,6 +136,11 @@ local function saveAgent(agent, withProfile)
   end
 end
 
+-- Frees the room that is taken by tasks: who had it is gone.
+local function freeSlots(agent)
+  redis.call("DEL", entityKey(agent.part, NAMES.slots, agent.namespace, agent.id))
+end
+
 -- Appends a commit to the log.
 --
 -- previous       the state before, as text; UNCHANGED when the commit left the state alone; nil when there was none

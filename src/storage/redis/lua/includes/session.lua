@@ -45,11 +45,14 @@ local function loadSession(part, namespace, id)
   }
 end
 
--- Commits a session: the log, and the session itself.
+-- Commits a session: the log, the session itself, and the list of those that have ended when it has.
 local function commitSession(part, namespace, id, kind, session, previousStatus)
   appendLog(part, session.revision, "[1,2," .. kind .. ',"' .. namespace .. '","' .. id .. '",' .. session.text .. ","
     .. (previousStatus or "null") .. "]")
   redis.call("SET", sessionKey(part, namespace, id), session.text)
+  if kind == SESSION_ENDED then
+    redis.call("ZADD", part.base .. NAMES.ended, int(session.revision), namespace .. "/" .. id)
+  end
 end
 
 local function sessionsOfKey(part, namespace, session)
@@ -59,31 +62,7 @@ end
 
 local function indexSession(part, namespace, id, session)
   redis.call("ZADD", part.base .. NAMES.sessions .. namespace, int(session.ordinal), id)
-  redis.call("ZADD", sessionsOfKey(part, namespace, session), int(session.ordinal), id)
-end
-
--- Drops up to `budget` ended sessions that are too old or too many. `ended` lists them in the order of their end, by its revision.
-local function forgetEnded(part, budget)
-  local list = part.base .. NAMES.ended
-  local count = redis.call("ZCARD", list)
-  for _ = 1, budget do
-    local member = redis.call("ZRANGE", list, 0, 0)[1]
-    if not member then
-      return
-    end
-    local namespace, id = string.match(member, "^([^/]*)/(.*)$")
-    local ok, session = pcall(loadSession, part, namespace, id)
-    local isRecent = ok and session and session.updateTime >= NOW_MS - SETTINGS.history_age_ms
-    if isRecent and count <= SETTINGS.ended_limit then
-      return
-    end
-    redis.call("ZREM", list, member)
-    -- One that cannot be read stays where reads find it, and say so.
-    if ok and session then
-      redis.call("ZREM", part.base .. NAMES.sessions .. namespace, id)
-      redis.call("ZREM", sessionsOfKey(part, namespace, session), id)
-      redis.call("DEL", sessionKey(part, namespace, id))
-    end
-    count = count - 1
+  if session.parts[S.agentId] ~= '""' then
+    redis.call("ZADD", sessionsOfKey(part, namespace, session), int(session.ordinal), id)
   end
 end

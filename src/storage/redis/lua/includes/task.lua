@@ -1,0 +1,108 @@
+-- Tasks: one JSON array each, in a hash for each session, that scripts can take apart without parsing:
+--
+--   task  [1, revision, status, index, attempt, attemptsLeft, agentIncarnation, delivery, due, notBefore, leaseExpireTime,
+--          deadline, createTime, startTime, updateTime, endTime, [bytes of each of the rest], agentId, inputs, result, reason,
+--          error, plan]
+--   plan  [1, timeoutMs, startDelayMs, priority, maxAttempts, initialBackoffMs, maxBackoffMs, multiplier, dependsOn, taskId,
+--          displayName, capability, parameters, boundAgentId, workflowId]
+--
+-- `index` is its place in the session's plan, from 0. `due`: READY, not to be leased before; LEASED, when the attempt ends. It is
+-- what NOW_MS is compared with, which unlike the times of commits may go back. When a lease ends is kept in `attempts` alone, for
+-- a renewal moves it without a commit.
+--
+-- @include partition
+
+-- The cells of a task and, after them, its parts; all as texts.
+local T = {
+  revision = 1, status = 2, index = 3, attempt = 4, attemptsLeft = 5, agentIncarnation = 6, delivery = 7, due = 8,
+  notBefore = 9, leaseExpireTime = 10, deadline = 11, createTime = 12, startTime = 13, updateTime = 14, endTime = 15,
+}
+local TP = { agentId = 1, inputs = 2, result = 3, reason = 4, error = 5, plan = 6 }
+local TASK_CELLS, TASK_PARTS = 15, 6
+local NUMBER, OPTIONAL = "(%d+),", "([^,]+),"
+local TASK_HEAD = "^%[1," .. string.rep(NUMBER, 8) .. string.rep(OPTIONAL, 3) .. NUMBER .. OPTIONAL .. NUMBER .. OPTIONAL
+  .. "%[" .. string.rep(NUMBER, 5) .. "(%d+)%],()"
+local PLAN_HEAD = "^%[1," .. string.rep(OPTIONAL, 7) .. "(%[[^%]]*%])"
+
+local function parseTask(text, id)
+  local cells = { string.match(text, TASK_HEAD) }
+  local at = cells[TASK_CELLS + TASK_PARTS + 1]
+  if not at then
+    return nil
+  end
+  local parts = {}
+  for index = 1, TASK_PARTS do
+    local length = tonumber(cells[TASK_CELLS + index])
+    parts[index] = string.sub(text, at, at + length - 1)
+    at = at + length + 1
+  end
+  return { id = id, text = text, cells = cells, parts = parts, status = tonumber(cells[T.status]) }
+end
+
+-- Makes the text of what was changed.
+local function writeTask(task)
+  local parts = task.parts
+  local lengths = {}
+  for index = 1, TASK_PARTS do
+    lengths[index] = #parts[index]
+  end
+  task.text = "[1," .. table.concat(task.cells, ",", 1, TASK_CELLS) .. ",[" .. table.concat(lengths, ",") .. "],"
+    .. table.concat(parts, ",") .. "]"
+end
+
+-- What commands want to know of a task's plan. Fails with CORRUPT and the key when it cannot be read.
+local function planOf(task, key)
+  local timeout, delay, _, maxAttempts, initialBackoff, maxBackoff, multiplier, dependsOn =
+    string.match(task.parts[TP.plan], PLAN_HEAD)
+  local plan = {
+    timeout = tonumber(timeout), delay = tonumber(delay), maxAttempts = tonumber(maxAttempts),
+    initialBackoff = tonumber(initialBackoff), maxBackoff = tonumber(maxBackoff), multiplier = tonumber(multiplier),
+    dependsOn = {},
+  }
+  if not (plan.timeout and plan.delay and plan.maxAttempts and plan.initialBackoff and plan.maxBackoff
+      and plan.multiplier) then
+    fail("CORRUPT", key)
+  end
+  for id in string.gmatch(dependsOn, '"([^"]+)"') do
+    plan.dependsOn[#plan.dependsOn + 1] = id
+  end
+  return plan
+end
+
+-- How long to wait after a failed attempt, in milliseconds: `backoffMs` in the same steps, for the same result.
+local function backoff(plan, failures, jitter)
+  local wait = plan.initialBackoff
+  for _ = 2, failures do
+    wait = wait * plan.multiplier
+  end
+  wait = math.min(plan.maxBackoff, wait)
+  wait = wait + wait * SETTINGS.jitter_share * jitter
+  local whole = math.floor(wait)
+  return wait - whole >= 0.5 and whole + 1 or whole
+end
+
+-- When a task may be leased that could be from `time` on.
+local function startAfter(time, delay)
+  return delay == 0 and "null" or int(time + delay)
+end
+
+-- Puts the results of tasks together, in their order: `collectResults`. "null" when there is none.
+local function collectResults(tasks)
+  local collected, bytes = {}, 2
+  for _, task in ipairs(tasks) do
+    local result = task.parts[TP.result]
+    if result == "null" then
+      result = "{}"
+    end
+    local added = #result + #task.id + 4
+    if bytes + added <= SETTINGS.collected_bytes then
+      bytes = bytes + added
+      collected[#collected + 1] = '"' .. task.id .. '":' .. result
+    end
+  end
+  return #collected == 0 and "null" or "{" .. table.concat(collected, ",") .. "}"
+end
+
+local function staleAttempt(task)
+  return '["STALE_ATTEMPT","' .. task.cells[T.attempt] .. '","' .. task.status .. '"]'
+end

@@ -1,0 +1,39 @@
+import type { AgentKey, AttemptKey, ReserveSlot, Slot, SlotOutcome } from "../storage.js";
+import type { Commands } from "./commands.js";
+import { CorruptRecordError } from "./failures.js";
+import { KEY_NAMES } from "./keys.js";
+
+/** The room that agents have for tasks. Nothing of it is in the log. */
+export class Slots {
+  constructor(private readonly commands: Commands) {}
+
+  async reserve(command: ReserveSlot): Promise<SlotOutcome> {
+    const { namespace, agentId, incarnation, sessionId, taskId, attempt } = command;
+    const args = [namespace, agentId, String(incarnation), `${sessionId}/${taskId}`, String(attempt)];
+    const reply = await this.commands.call("reserve-slot", this.partitionOf(command), args);
+    const [kind, now, ...cells] = Array.isArray(reply) ? reply.map(String) : [];
+    if (kind === "reserved" || kind === "unavailable") return { kind };
+    const slots: Slot[] = [];
+    for (let at = 0; at < cells.length; at += 2) slots.push(toSlot(cells[at] ?? "", cells[at + 1] ?? "", command));
+    return { kind: "full", slots, now: Number(now) };
+  }
+
+  async release(command: AgentKey & AttemptKey): Promise<void> {
+    const { namespace, agentId, sessionId, taskId, attempt } = command;
+    const args = [namespace, agentId, `${sessionId}/${taskId}`, String(attempt)];
+    await this.commands.call("release-slot", this.partitionOf(command), args);
+  }
+
+  private partitionOf({ namespace, agentId }: AgentKey): number {
+    return this.commands.keys.partitionOf(namespace, agentId);
+  }
+}
+
+function toSlot(task: string, value: string, { namespace, agentId }: AgentKey): Slot {
+  const [sessionId = "", taskId = ""] = task.split("/");
+  const [attempt = NaN, reserveTime = NaN] = value.split(" ").map(Number);
+  if (Number.isNaN(attempt) || Number.isNaN(reserveTime)) {
+    throw new CorruptRecordError(`${KEY_NAMES.slots}${namespace}/${agentId}`, "not a slot");
+  }
+  return { sessionId, taskId, attempt, reserveTime };
+}
