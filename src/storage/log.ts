@@ -32,8 +32,8 @@ export type LogPage =
 
 /** Takes the log as it grows. Its methods must not throw and must not call commands synchronously. */
 export interface LogListener {
-  /** The next changes, in commit order for each partition, and the position after them. */
-  onChanges(changes: readonly Change[], position: Position): void;
+  /** The next changes: of each partition every one, in commit order. */
+  onChanges(changes: readonly Change[]): void;
   /** The log could not be followed without a gap: what follows continues from `position`. */
   onLost(reason: LossReason, position: Position): void;
 }

@@ -1,7 +1,8 @@
 import { isPromise, type Awaitable } from "../lib/awaitable.js";
-import type { LogPage, Position, Snapshot, SnapshotPage } from "../storage/storage.js";
+import type { LogPage, Position } from "../storage/storage.js";
 import type { Batch } from "./batch.js";
 import { reaches } from "./position.js";
+import type { SharedPage, SharedSnapshot } from "./shared-snapshot.js";
 import type { Group } from "./topic.js";
 
 /** Where a watch begins: with a snapshot, at the newest commit, or after a position. */
@@ -33,6 +34,8 @@ export class Reading<E extends object, I, M> {
   resumable = true;
 
   private next: () => Awaitable<void>;
+  /** What the reading began with, as long as it has not passed it. */
+  private snapshot: SharedSnapshot<E, I, M> | undefined;
   private newer: Map<string, number> | undefined;
   /** The hub must have passed these revisions before the watcher may go live, or `newer` would be sent again. */
   private mustReach: number[] | undefined;
@@ -75,6 +78,7 @@ export class Reading<E extends object, I, M> {
   /** The reader has taken SYNCED: what the snapshot knew ahead of its position lies behind it. */
   passedSynced(): void {
     this.resumable = true;
+    this.snapshot = undefined;
     this.newer = undefined;
   }
 
@@ -97,34 +101,36 @@ export class Reading<E extends object, I, M> {
   }
 
   private readonly openSnapshot = (): Awaitable<void> => {
-    const { hub, spec, filter } = this.group;
-    const use = (snapshot: Snapshot<I>): void => {
+    const use = (snapshot: SharedSnapshot<E, I, M>): void => {
       if (this.next !== this.openSnapshot) return;
+      this.snapshot = snapshot;
       this.position = snapshot.position;
       this.next = this.readSnapshot(snapshot);
     };
-    const opened = spec.snapshot(hub.storage, filter.index);
+    const opened = this.group.openSnapshot();
     if (isPromise(opened)) return opened.then(use);
     use(opened);
   };
 
-  private readSnapshot(snapshot: Snapshot<I>): () => Awaitable<void> {
-    const pages = snapshot.pages();
-    const iterator = Symbol.asyncIterator in pages ? pages[Symbol.asyncIterator]() : pages[Symbol.iterator]();
-    const use = (page: IteratorResult<SnapshotPage<I>, unknown>): void => {
+  private readSnapshot(snapshot: SharedSnapshot<E, I, M>): () => Awaitable<void> {
+    let index = 0;
+    const use = (page: SharedPage<I> | undefined): void => {
       if (this.next !== step) return;
-      if (page.done === true) this.next = this.catchUp;
-      else this.acceptPage(page.value, snapshot.position.revisions);
+      if (page === undefined) {
+        this.next = this.catchUp;
+        return;
+      }
+      this.acceptNewer(page, snapshot.position.revisions);
+      for (const batch of snapshot.batches(index++)) this.listener.onBatch(batch);
     };
     const fail = (thrown: unknown): never => {
-      // A broken iterator answers "done": what it had not said would be missing.
       if (this.next === step) this.beginAgain();
       throw thrown;
     };
     const step = (): Awaitable<void> => {
       try {
-        const page = iterator.next();
-        if (page instanceof Promise) return page.then(use, fail);
+        const page = snapshot.page(index);
+        if (isPromise(page)) return page.then(use, fail);
         use(page);
       } catch (thrown) {
         fail(thrown);
@@ -133,17 +139,12 @@ export class Reading<E extends object, I, M> {
     return step;
   }
 
-  private acceptPage({ partition, items }: SnapshotPage<I>, revisions: readonly number[]): void {
-    const { spec, filter } = this.group;
-    for (const item of items) {
-      const { id, revision } = spec.item(item);
-      if (revision <= (revisions[partition] ?? 0)) continue;
+  private acceptNewer({ newer }: SharedPage<I>, revisions: readonly number[]): void {
+    for (const { id, partition, revision } of newer) {
       (this.newer ??= new Map<string, number>()).set(id, revision);
       this.mustReach ??= revisions.slice();
       if (revision > (this.mustReach[partition] ?? 0)) this.mustReach[partition] = revision;
     }
-    const admitted = items.filter((item) => filter.admits(item));
-    for (const batch of this.group.snapshotBatches(admitted)) this.listener.onBatch(batch);
   }
 
   private readonly catchUp = (): Awaitable<void> => {
@@ -168,6 +169,8 @@ export class Reading<E extends object, I, M> {
   private acceptChanges(page: LogPage, from: Position): Awaitable<void> {
     if (this.next !== this.catchUp || this.position !== from) return;
     if (page.lost !== undefined) {
+      // The next attempt must not begin where this one could not go on.
+      this.group.forget(this.snapshot);
       this.beginAgain();
       return;
     }

@@ -1,5 +1,5 @@
 import { serverStopping } from "../errors/index.js";
-import type { Awaitable } from "../lib/awaitable.js";
+import { chain, isPromise, type Awaitable } from "../lib/awaitable.js";
 import type { PushSource } from "../lib/push-source.js";
 import type { Change } from "../storage/records.js";
 import type { ChangeLog, Position, Snapshot } from "../storage/storage.js";
@@ -8,9 +8,13 @@ import type { Filter, FilterIndex } from "./filters.js";
 import type { WatchHub } from "./hub.js";
 import { advance } from "./position.js";
 import type { ChangeSink } from "./router.js";
+import { SharedSnapshot } from "./shared-snapshot.js";
 import { decodeToken, encodeToken, hashFilter } from "./token.js";
 import type { WatchStart } from "./reading.js";
 import { Watcher } from "./watcher.js";
+
+/** For how long others may begin with the snapshot of one watcher, in milliseconds: those that start together. */
+const SHARED_MS = 1000;
 
 /** What the hub must know of a kind of stream: E are its events, I the entities of its snapshots, M its messages. */
 export interface TopicSpec<E, I, M> {
@@ -78,6 +82,8 @@ export class Group<E extends object, I, M> implements ChangeSink {
   private readonly members = new Set<Watcher<E, I, M>>();
   private pending: E[] = [];
   private progress: Batch<E, M> | undefined;
+  /** The snapshot that watchers may begin with, or that is being opened. */
+  private snapshot: Awaitable<SharedSnapshot<E, I, M>> | undefined;
 
   constructor(
     readonly hub: WatchHub,
@@ -86,6 +92,10 @@ export class Group<E extends object, I, M> implements ChangeSink {
     private readonly onEmpty: (key: string) => void,
   ) {
     this.hash = hashFilter(filter.key);
+  }
+
+  get size(): number {
+    return this.members.size;
   }
 
   join(watcher: Watcher<E, I, M>): void {
@@ -135,8 +145,35 @@ export class Group<E extends object, I, M> implements ChangeSink {
     }
   }
 
+  /** A snapshot to begin with: the one that another watcher has just begun with, or a new one. */
+  openSnapshot(): Awaitable<SharedSnapshot<E, I, M>> {
+    const { hub, spec, filter, snapshot } = this;
+    hub.settle();
+    if (snapshot !== undefined && (isPromise(snapshot) || snapshot.mayJoin(hub.position))) return snapshot;
+    const opened = chain(spec.snapshot(hub.storage, filter.index), (found) =>
+      this.share(new SharedSnapshot(this, found)),
+    );
+    if (isPromise(opened)) {
+      this.snapshot = opened;
+      opened.catch(() => this.forget(opened));
+    }
+    return opened;
+  }
+
+  private share(snapshot: SharedSnapshot<E, I, M>): SharedSnapshot<E, I, M> {
+    this.snapshot = snapshot;
+    setTimeout(() => this.forget(snapshot), SHARED_MS).unref();
+    return snapshot;
+  }
+
+  /** Nobody begins with this snapshot any more. */
+  forget(snapshot: Awaitable<SharedSnapshot<E, I, M>> | undefined): void {
+    if (this.snapshot === snapshot) this.snapshot = undefined;
+  }
+
   lost(): void {
     this.pending = [];
+    this.snapshot = undefined;
     for (const watcher of this.members) watcher.resync();
   }
 

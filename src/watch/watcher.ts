@@ -23,7 +23,6 @@ const RETRY_MS = 250;
  * The conditions follow the synced, unsynced and victim watchers of etcd's watchable store.
  */
 export class Watcher<E extends object, I, M> implements PushSource<M>, Silent, ReadingListener<E, M> {
-  readonly shared = true;
   failure: unknown = undefined;
 
   private condition: "behind" | "live" | "ended" = "behind";
@@ -55,6 +54,11 @@ export class Watcher<E extends object, I, M> implements PushSource<M>, Silent, R
 
   get done(): boolean {
     return this.condition === "ended" && this.queue.length === 0;
+  }
+
+  /** A watcher that is alone gets messages that nobody else does. */
+  get shared(): boolean {
+    return this.group.size > 1;
   }
 
   onReady(ready: () => void): void {

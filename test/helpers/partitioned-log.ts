@@ -73,7 +73,7 @@ export class PartitionedLog implements ChangeLog {
   deliver(partition: number, count = Infinity): void {
     const queue = this.undelivered[partition] ?? [];
     const changes = queue.splice(0, count);
-    if (changes.length > 0) this.listener?.onChanges(changes, this.position);
+    if (changes.length > 0) this.listener?.onChanges(changes);
   }
 
   deliverAll(): void {

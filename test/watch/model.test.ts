@@ -36,7 +36,7 @@ type Step =
   | { readonly do: "lose" };
 
 const AGENTS = 5;
-const WATCHERS = 2;
+const WATCHERS = 3;
 
 const step = fc.oneof(
   {

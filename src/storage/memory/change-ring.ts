@@ -81,8 +81,7 @@ export class ChangeRing {
 
   private deliver(change: Change): void {
     const changes = [change];
-    const position = this.head;
-    for (const tail of this.tails) if (!tail.closed) tail.listener.onChanges(changes, position);
+    for (const tail of this.tails) if (!tail.closed) tail.listener.onChanges(changes);
   }
 
   private after(revision: number): Position {

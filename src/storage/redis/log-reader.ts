@@ -79,7 +79,7 @@ export class LogReader {
     const revisions = this.current.revisions.slice();
     revisions[partition] = revision;
     this.current = { epoch: this.current.epoch, revisions };
-    for (const tail of this.tails) if (!tail.closed) tail.listener.onChanges(changes, this.current);
+    for (const tail of this.tails) if (!tail.closed) tail.listener.onChanges(changes);
     this.release();
   }
 

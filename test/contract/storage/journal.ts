@@ -58,25 +58,29 @@ export class Journal {
 
 /** Holds changes against the positions around them: in each partition, every revision once and in order. */
 export function expectFollowing(from: Position, changes: readonly Change[], to: Position): void {
-  const revisions = [...from.revisions];
+  expect(to).toEqual(follow(from, changes));
+}
+
+/** The position after changes that follow another without a gap. */
+function follow({ epoch, revisions: before }: Position, changes: readonly Change[]): Position {
+  const revisions = [...before];
   for (const { partition, revision } of changes) {
     expect(revision).toBe((revisions[partition] ?? NaN) + 1);
     revisions[partition] = revision;
   }
-  expect(to).toEqual({ epoch: from.epoch, revisions });
+  return { epoch, revisions };
 }
 
-/** Collects what a tail delivers. */
+/** Collects what a tail delivers; given a position, it holds what comes against it. */
 export class Follower implements LogListener {
   readonly changes: Change[] = [];
   readonly losses: LossReason[] = [];
   position: Position | undefined;
   private wake: () => void = () => undefined;
 
-  onChanges(changes: readonly Change[], position: Position): void {
-    if (this.position !== undefined) expectFollowing(this.position, changes, position);
+  onChanges(changes: readonly Change[]): void {
+    if (this.position !== undefined) this.position = follow(this.position, changes);
     this.changes.push(...changes);
-    this.position = position;
     this.wake();
   }
 

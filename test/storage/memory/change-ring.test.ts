@@ -50,9 +50,9 @@ describe("log of the memory storage", () => {
     const storage = createMemoryStorage({ clock: new FakeClock() });
     const seen: unknown[] = [];
     const tail = {
-      onChanges: (changes: readonly Change[], position: Position) => {
+      onChanges: (changes: readonly Change[]) => {
         const state = storage.getState({ namespace: "default", agentId: "a" });
-        seen.push([changes.length, position, state === stateOf(changes[0])]);
+        seen.push([changes.length, storage.head(), state === stateOf(changes[0])]);
       },
       onLost: () => undefined,
     };
@@ -66,8 +66,8 @@ describe("log of the memory storage", () => {
     const first = new Follower();
     const second = new Follower();
     storage.tail({
-      onChanges: (changes, position) => {
-        first.onChanges(changes, position);
+      onChanges: (changes) => {
+        first.onChanges(changes);
         void secondTail.close();
       },
       onLost: (reason, position) => first.onLost(reason, position),
