@@ -175,7 +175,12 @@ export class HttpCall implements HandlerContext, CallInfo, HeaderReader, BodyRea
 
   private get failureContext(): FailureContext {
     const { places, authenticate } = this.route;
-    return { header: this, places, notFound: this.route.notFound(this), isSigned: authenticate !== undefined };
+    return {
+      header: this,
+      places,
+      notFound: (error) => this.route.notFound(this, error),
+      isSigned: authenticate !== undefined,
+    };
   }
 
   private end(reason: ConnectError): void {

@@ -16,7 +16,7 @@ export interface FailureContext {
   /** See {@link CallRoute.places}. */
   readonly places: Readonly<Record<string, Loc>>;
   /** What there is not, where the route has a word for it. */
-  readonly notFound: string | undefined;
+  notFound(error: OpsCoreError): string | undefined;
   /** Whether the request had to be signed. */
   readonly isSigned: boolean;
 }
@@ -33,7 +33,7 @@ function explain(error: OpsCoreError, context: FailureContext): readonly [status
   const status: number = REASONS[reason].http;
   if (reason === "INVALID_FIELD") return [422, faultsOf(violations, context.places)];
   if (status === 401) return [status, credentialDetail(error, context)];
-  if (status === 404) return [status, context.notFound ?? message];
+  if (status === 404) return [status, context.notFound(error) ?? message];
   return [status, message];
 }
 

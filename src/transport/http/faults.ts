@@ -42,24 +42,30 @@ export function unprocessable(faults: readonly Fault[]): Refusal {
 }
 
 /**
- * What a service found, as faults of the body.
+ * What a service found, as faults of the request.
  *
- * @param places where the service's fields stand in the request, by their names: those of the request, or of the agent in it
+ * @param places where the service's fields stand in the request, by their names: those of the request, or of the agent in it; and,
+ * with a point before their names, what fields inside of them are called
  */
 export function faultsOf(violations: readonly FieldViolation[], places: Readonly<Record<string, Loc>>): Fault[] {
   return violations.map(({ field, description }) => {
-    if (field === NAMESPACE_HEADER)
-      return { loc: ["header", field], msg: valueError(description), type: "value_error" };
-    const [, name = "", rest = ""] = /^(?:agent\.)?(\w*)(.*)$/s.exec(field) ?? [];
-    const index = /^\[(\d+)\]$/.exec(rest)?.[1];
-    const steps = index === undefined ? (rest === "" ? [] : [rest]) : [Number(index)];
-    const loc = [...(places[name] ?? ["body", name]), ...steps];
-    return { loc, msg: valueError(description), type: "value_error" };
+    return { loc: locOf(field, places), msg: `Value error, ${description}`, type: "value_error" };
   });
 }
 
-function valueError(description: string): string {
-  return `Value error, ${description}`;
+/** The steps of a path: `tasks`, `[3]`, `["any key"]`; or all that is left, when it was cut short. */
+const STEP = /\.?(\w+)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]|.+/gs;
+
+function locOf(field: string, places: Readonly<Record<string, Loc>>): Loc {
+  if (field === NAMESPACE_HEADER) return ["header", field];
+  const loc: (string | number)[] = [];
+  for (const [step, name, index, key] of field.replace(/^agent\./, "").matchAll(STEP)) {
+    if (loc.length === 0) loc.push(...(places[step] ?? ["body", step]));
+    else if (name !== undefined) loc.push(...(places[`.${name}`] ?? [name]));
+    else if (index !== undefined) loc.push(Number(index));
+    else loc.push(key === undefined ? step : String(JSON.parse(key)));
+  }
+  return loc;
 }
 
 /** Reads the fields of one JSON object. A field that is not as it should be is a fault, and something harmless is returned. */
@@ -86,6 +92,12 @@ export class Fields {
     return value;
   }
 
+  /** A string that may be left out, null or empty. */
+  optionalText(name: string): string | undefined {
+    const value = this.get(name);
+    return value === undefined || value === null || value === "" ? undefined : this.text(name);
+  }
+
   /** An object that may be left out, or null. */
   optionalObject(name: string): JsonObject | undefined {
     const value = this.get(name);
@@ -95,15 +107,19 @@ export class Fields {
     return undefined;
   }
 
+  /** A list that must be there. */
+  list(name: string): readonly JsonValue[] {
+    const value = this.get(name);
+    if (value === undefined) this.missing(name);
+    else if (!isList(value)) this.fault(name, "Input should be a valid list", "list_type");
+    else return value;
+    return [];
+  }
+
   /** Strings that may be left out. */
   texts(name: string): readonly string[] {
-    const value = this.get(name);
-    if (value === undefined) return [];
-    if (!isList(value)) {
-      this.fault(name, "Input should be a valid list", "list_type");
-      return [];
-    }
-    return value.filter((item, i): item is string => {
+    if (this.get(name) === undefined) return [];
+    return this.list(name).filter((item, i): item is string => {
       if (typeof item === "string") return true;
       this.faults.add([...this.loc, name, i], "Input should be a valid string", "string_type");
       return false;
@@ -118,6 +134,12 @@ export class Fields {
     else return new Fields(this.faults, value, [...this.loc, name]);
     // Of what is not there, nothing more can be said.
     return new Fields(new Faults(), {}, this.loc);
+  }
+
+  /** The fields of an object that may be left out, or null. */
+  optionalFields(name: string): Fields | undefined {
+    const value = this.get(name);
+    return value === undefined || value === null ? undefined : this.fields(name);
   }
 
   fault(name: string, msg: string, type: string): void {

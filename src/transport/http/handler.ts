@@ -66,7 +66,7 @@ export function createHttpHandler({ routes, connect, onDefect, ...callParts }: H
       (answer) => sendAnswer(response, answer, since),
       (thrown: unknown) => {
         if (thrown instanceof OpsCoreError) {
-          const context = { header, places: {}, notFound: undefined, isSigned: false };
+          const context = { header, places: {}, notFound: () => undefined, isSigned: false };
           sendAnswer(response, failureAnswer(thrown, context), since);
           return;
         }

@@ -2,6 +2,7 @@
  * What a plain HTTP route is, and the routes that are about the server itself.
  */
 import type { DescMethod } from "@bufbuild/protobuf";
+import type { OpsCoreError } from "../../errors/index.js";
 import type { HeaderReader } from "../../interceptors/index.js";
 import type { Awaitable } from "../../lib/awaitable.js";
 import type { JsonValue } from "../../lib/json.js";
@@ -51,8 +52,8 @@ export interface CallRoute extends RouteBase {
   readonly places: Readonly<Record<string, Loc>>;
   /** Finds out who calls from the whole request. Undefined: by the key, before the body is read. */
   readonly authenticate: ((header: HeaderReader, body: Uint8Array) => Caller) | undefined;
-  /** What the caller reads when there is no such thing as the path or the body name. */
-  notFound(call: HttpCall): string | undefined;
+  /** What the caller reads when there is no such thing as the path or the body name; undefined: what the service says. */
+  notFound(call: HttpCall, error: OpsCoreError): string | undefined;
   /** @param body empty for GET */
   handle(call: HttpCall, body: Buffer): Awaitable<HttpAnswer>;
 }

@@ -230,7 +230,7 @@ describe("POST …/state", () => {
       known,
       { body: '{"agentId":"known","timestamp":"","state":"idle","details":{"a":{"__proto__":1}}}' },
       422,
-      faults(fault(["body", "details", '["a"]'], 'Value error, must not have the key "__proto__"', "value_error")),
+      faults(fault(["body", "details", "a"], 'Value error, must not have the key "__proto__"', "value_error")),
     ],
   ]);
 });

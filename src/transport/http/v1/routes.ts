@@ -3,6 +3,7 @@
  */
 import { AgentService } from "../../../../gen/opscore/v1/agent_service_pb.js";
 import { StateService } from "../../../../gen/opscore/v1/state_service_pb.js";
+import { WorkflowService } from "../../../../gen/opscore/v1/workflow_service_pb.js";
 import type { SignatureCheck } from "../../../interceptors/index.js";
 import type { Clock } from "../../../lib/clock.js";
 import { DEFAULT_NAMESPACE, type Caller } from "../../../services/caller.js";
@@ -10,6 +11,7 @@ import type { Services } from "../../../services/index.js";
 import type { CallRoute } from "../routes.js";
 import { NOTIFICATION_PLACES, Notifications } from "./notifications.js";
 import { REPORT_PLACES, StateRoutes } from "./states.js";
+import { TRIGGER_PLACES, WorkflowRoutes } from "./workflows.js";
 
 export interface V1Parts {
   readonly services: Services;
@@ -25,6 +27,7 @@ const POST = ["POST"] as const;
 
 export function v1Routes({ services, clock, signatures, openNotifications }: V1Parts): readonly CallRoute[] {
   const states = new StateRoutes(services, clock);
+  const workflows = new WorkflowRoutes(services);
   const notifications = new Notifications(services, signatures);
   return [
     {
@@ -46,6 +49,19 @@ export function v1Routes({ services, clock, signatures, openNotifications }: V1P
       authenticate: undefined,
       notFound: ({ params: [agentId] }) => `No state found for agent ${agentId}`,
       handle: (call) => states.read(call),
+    },
+    {
+      kind: "call",
+      verbs: POST,
+      path: "/v1/opscore/agent/{}/workflow",
+      rpc: WorkflowService.method.triggerWorkflow,
+      places: TRIGGER_PLACES,
+      authenticate: undefined,
+      notFound: ({ params: [agentId] }, { reason, metadata }) =>
+        reason === "WORKFLOW_NOT_FOUND"
+          ? `Workflow definition not found: ${metadata["workflow_id"]}`
+          : `Agent not found: ${agentId}`,
+      handle: (call, body) => workflows.trigger(call, body),
     },
     {
       kind: "call",
