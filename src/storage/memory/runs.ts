@@ -9,7 +9,7 @@ export class TaskEntry implements Ordered, Scheduled {
   wheelIndex = 0;
   /** READY: not to be leased before, by the monotonic clock, as are the two below. */
   readyAt = 0;
-  /** LEASED: when the lease runs out. A renewal writes this and nothing else. */
+  /** LEASED: when the lease runs out. A renewal moves this, and the entry's place in the wheel, and nothing else. */
   leaseDeadline = 0;
   /** LEASED: when the attempt ends. */
   attemptDeadline = 0;

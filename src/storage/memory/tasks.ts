@@ -30,7 +30,7 @@ const SCAN_BUDGET = 10_000;
 
 /** The steps of sessions: who may work on them, who does, and what came of them. */
 export class Tasks {
-  /** The LEASED ones by the end of their lease. It is lazy, as that of the agents' leases is. */
+  /** The LEASED ones by the end of their lease. */
   private readonly wheel: TimerWheel<TaskEntry>;
 
   constructor(
@@ -143,7 +143,6 @@ export class Tasks {
     if (record.status !== TaskStatus.FAILED) throw taskMismatch(record.taskId, record.status, record.revision);
     const { status, sessionId } = session.record;
     if (isEnded(status) && status !== SessionStatus.FAILED) throw sessionEnded(sessionId, status);
-    entry.readyAt = this.clock.monotonic();
     const ready = this.move(entry, TaskStatus.READY, { attemptsLeft: record.retry.maxAttempts });
     if (isEnded(status)) {
       this.sessions.write(session, { ...session.record, status: SessionStatus.RUNNING, result: undefined, error: "" });

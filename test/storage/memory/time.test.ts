@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createMemoryStorage } from "../../../src/storage/memory/index.js";
-import { Liveness, State } from "../../../src/storage/records.js";
+import { Liveness, State, TaskStatus } from "../../../src/storage/records.js";
 import { FakeClock } from "../../helpers/fake-clock.js";
 import { aRegistration, aReport, NAMESPACE } from "../../helpers/records.js";
+import { aLease, aRun, aTask, aTaskKey } from "../../helpers/tasks.js";
 
 const KEY = { namespace: NAMESPACE, agentId: "a" };
 
@@ -62,6 +63,40 @@ describe("leases by the clock", () => {
       clock.advance(1);
       expect(sweep().suspected).toBe(1);
     }
+  });
+});
+
+describe("attempts at tasks by the clock", () => {
+  it("expire each at its own millisecond, however often it is looked for", () => {
+    const { clock, storage } = open();
+    const ids = Array.from({ length: 300 }, (_, index) => `t-${index}`);
+    storage.startSession(aRun(ids.map((id) => aTask(id))));
+    ids.forEach((id, index) => storage.leaseTask(aLease(id, 1, { leaseMs: 1_000 + index })));
+    clock.advance(999);
+    for (const taskId of ids) {
+      expect(storage.getTask(aTaskKey(taskId))?.status).toBe(TaskStatus.LEASED);
+      clock.advance(1);
+      expect(storage.expireTasks({ jitter: 0 })).toBe(1);
+      expect(storage.getTask(aTaskKey(taskId))?.status).toBe(TaskStatus.READY);
+    }
+  });
+
+  it.each([60_000, -60_000])("neither end nor last longer when the wall clock jumps by %i ms", (jump) => {
+    const { clock, storage } = open();
+    const retry = { maxAttempts: 2, initialBackoffMs: 500, maxBackoffMs: 500, multiplier: 1 };
+    storage.startSession(aRun([aTask("t", { startDelayMs: 500, retry }), aTask("u")]));
+    clock.jumpWall(jump);
+    expect(() => storage.leaseTask(aLease("t"))).toThrow("not under way");
+    clock.advance(500);
+    storage.leaseTask(aLease("t", 1, { leaseMs: 1_000 }));
+    clock.jumpWall(jump);
+    expect(storage.expireTasks({ jitter: 0 })).toBe(0);
+    clock.advance(1_000);
+    expect(storage.expireTasks({ jitter: 0 })).toBe(1);
+    clock.jumpWall(jump);
+    expect(() => storage.leaseTask(aLease("t", 2))).toThrow("not under way");
+    clock.advance(500);
+    storage.leaseTask(aLease("t", 2));
   });
 });
 
