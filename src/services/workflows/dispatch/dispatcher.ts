@@ -1,0 +1,168 @@
+/**
+ * Brings leased tasks to agents that do not fetch them. Each attempt is brought by one replica, which claims it first. What certainly
+ * did not arrive is tried again as long as the lease lasts; an attempt that may have arrived never is, so none runs twice: either
+ * the agent is heard of, or the lease runs out and another attempt begins.
+ */
+import { createHash } from "node:crypto";
+import { OpsCoreError } from "../../../errors/index.js";
+import { TaskDelivery, TaskStatus, type Agent, type TaskRecord } from "../../../storage/records.js";
+import type { Storage } from "../../../storage/storage.js";
+import { TaskFailure } from "../../../storage/tasks.js";
+import { TASK_LEASE_MS, taskLeaseMs } from "../leases.js";
+import type { Courier, Delivery } from "./courier.js";
+
+/** How many requests are under way at once. */
+const MAX_UNDER_WAY = 128;
+/** Between two tries, in milliseconds: the first time, and at most. */
+const FIRST_PAUSE_MS = 50;
+const LAST_PAUSE_MS = 5_000;
+/** How long to try in all, in milliseconds: the last try must be over before the lease is. */
+const TRYING_MS = TASK_LEASE_MS / 2;
+
+export interface DispatcherOptions {
+  readonly endpoint: Courier;
+  readonly agentKit: Courier;
+  /** Told of what is neither a refusal nor a failed delivery. */
+  readonly onFailure: (thrown: unknown) => void;
+  /** Told of each delivery that failed. */
+  readonly onUndelivered?: (task: TaskRecord, delivery: Delivery) => void;
+}
+
+export class Dispatcher {
+  private readonly stopping = new AbortController();
+  private readonly waiting: (() => Promise<void>)[] = [];
+  private underWay = 0;
+
+  constructor(
+    private readonly storage: Storage,
+    private readonly options: DispatcherOptions,
+  ) {}
+
+  /** Brings a task that was just leased. Answers at once; never throws. */
+  deliver(task: TaskRecord): void {
+    this.enqueue(() => this.bring(task));
+  }
+
+  /** Tells an agent that a task which was brought to it is called off. Answers at once; never throws. */
+  recall(task: TaskRecord): void {
+    this.enqueue(async () => {
+      if (!(await this.claim(task, "recall"))) return;
+      const agent = await this.holderOf(task);
+      if (agent !== undefined) await this.courierOf(task)?.recall(task, agent, this.stopping.signal);
+    });
+  }
+
+  /** Cuts requests off and begins no more. Attempts that were not brought are leased again when their lease is over. */
+  stop(): void {
+    this.waiting.length = 0;
+    this.stopping.abort();
+  }
+
+  private enqueue(job: () => Promise<void>): void {
+    if (this.stopping.signal.aborted) return;
+    this.waiting.push(job);
+    this.next();
+  }
+
+  private next(): void {
+    while (this.underWay < MAX_UNDER_WAY) {
+      const job = this.waiting.shift();
+      if (job === undefined) return;
+      this.underWay += 1;
+      job()
+        .catch((thrown: unknown) => {
+          // A refusal: the attempt is over, whoever ended it.
+          const isNews = !(thrown instanceof OpsCoreError) || thrown.code === "UNAVAILABLE";
+          if (isNews && !this.stopping.signal.aborted) this.options.onFailure(thrown);
+        })
+        .finally(() => {
+          this.underWay -= 1;
+          this.next();
+        });
+    }
+  }
+
+  private async bring(task: TaskRecord): Promise<void> {
+    const courier = this.courierOf(task);
+    if (courier === undefined || !(await this.claim(task, "bring"))) return;
+    const { signal } = this.stopping;
+    const until = performance.now() + TRYING_MS;
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LAST_PAUSE_MS)) {
+      const agent = await this.holderOf(task);
+      if (agent === undefined) {
+        await this.fail(task, TaskFailure.AGENT_LOST, `agent ${task.agentId} is gone`, false);
+        return;
+      }
+      const delivery = await courier.bring(task, agent, signal);
+      if (signal.aborted) return;
+      if (delivery.kind !== "accepted") this.options.onUndelivered?.(task, delivery);
+      if (delivery.kind !== "unreached") {
+        await this.conclude(task, delivery);
+        return;
+      }
+      if (performance.now() + pauseMs > until) {
+        await this.fail(task, "DeliveryFailed", delivery.error, false);
+        return;
+      }
+      await pause(pauseMs, signal);
+      if (this.stopping.signal.aborted || !(await this.isUnderWay(task))) return;
+    }
+  }
+
+  private async conclude(task: TaskRecord, delivery: Exclude<Delivery, { kind: "unreached" }>): Promise<void> {
+    switch (delivery.kind) {
+      case "accepted": {
+        const { delivery: way, timeoutMs } = task;
+        await this.storage.renewTask({ ...keyOf(task), leaseMs: taskLeaseMs(way, timeoutMs) });
+        break;
+      }
+      case "refused":
+        await this.fail(task, delivery.reason, delivery.error, delivery.permanent);
+        break;
+      case "uncertain":
+        // The lease as it is decides: the agent's report renews it.
+        break;
+    }
+  }
+
+  private courierOf({ delivery }: TaskRecord): Courier | undefined {
+    if (delivery === TaskDelivery.ENDPOINT) return this.options.endpoint;
+    return delivery === TaskDelivery.AGENTKIT ? this.options.agentKit : undefined;
+  }
+
+  private async holderOf({ namespace, agentId, agentIncarnation }: TaskRecord): Promise<Agent | undefined> {
+    const agent = await this.storage.getAgent({ namespace, agentId });
+    return agent?.record.incarnation === agentIncarnation ? agent : undefined;
+  }
+
+  private async isUnderWay(task: TaskRecord): Promise<boolean> {
+    const now = await this.storage.getTask(keyOf(task));
+    return now?.status === TaskStatus.LEASED && now.attempt === task.attempt;
+  }
+
+  private async fail(task: TaskRecord, reason: string, error: string, permanent: boolean): Promise<void> {
+    await this.storage.failTask({ ...keyOf(task), reason, error, permanent, jitter: Math.random() });
+  }
+
+  private async claim({ namespace, sessionId, taskId, attempt }: TaskRecord, what: string): Promise<boolean> {
+    const hash = createHash("sha256").update(JSON.stringify([namespace, sessionId, taskId, attempt]));
+    return this.storage.claim(`task-${what}:${hash.digest("hex")}`);
+  }
+}
+
+function keyOf({ namespace, sessionId, taskId, attempt }: TaskRecord) {
+  return { namespace, sessionId, taskId, attempt };
+}
+
+/** A pause between two tries; over at once when the signal is. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done, { once: true });
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    }
+  });
+}
