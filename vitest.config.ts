@@ -2,6 +2,8 @@ import { defineConfig } from "vitest/config";
 
 /** Tests that run what is built: the command, the package, the code in the docs. */
 const BUILT = ["test/{cli,docs,examples,package,replicas}/**/*.test.ts"];
+/** Tests that take longer than a check should: `npm run test:chaos`. */
+const LONG = ["test/chaos/**/*.test.ts"];
 
 export default defineConfig({
   test: {
@@ -10,7 +12,7 @@ export default defineConfig({
     hookTimeout: 30_000,
     reporters: ["default", "./test/helpers/tally-reporter.ts"],
     projects: [
-      { extends: true, test: { name: "source", include: ["test/**/*.test.ts"], exclude: BUILT } },
+      { extends: true, test: { name: "source", include: ["test/**/*.test.ts"], exclude: [...BUILT, ...LONG] } },
       { extends: true, test: { name: "built", include: BUILT, globalSetup: "./test/helpers/build.ts" } },
     ],
   },

@@ -4,6 +4,7 @@
  */
 import { bytes, choice, duration, integer, secret, text, toggle, type Setting } from "./kinds.js";
 import { REDIS_SETTINGS } from "./redis-settings.js";
+import { DISPATCH_SETTINGS } from "./dispatch-settings.js";
 import { WEBHOOK_SETTINGS } from "./webhook-settings.js";
 
 const SECOND = 1000;
@@ -63,6 +64,7 @@ export const SETTINGS = {
     description: "Answer `/metrics` without the API key.",
   }),
   ...WEBHOOK_SETTINGS,
+  ...DISPATCH_SETTINGS,
   /** For how long a stop waits for calls in flight, in milliseconds. */
   drainTimeoutMs: duration({
     env: "OPSCORE_DRAIN_TIMEOUT",

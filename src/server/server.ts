@@ -8,7 +8,6 @@ import type { Clock } from "../lib/clock.js";
 import { packageVersion } from "../lib/version.js";
 import { createServices, DEFAULT_LIMITS, type Services } from "../services/index.js";
 import { LeaseSweeper } from "../services/lease-sweeper.js";
-import { TaskSweeper } from "../services/workflows/task-sweeper.js";
 import type { Storage } from "../storage/storage.js";
 import { Readiness } from "../transport/standard/readiness.js";
 import { Transport, type ServerAddress } from "../transport/transport.js";
@@ -16,6 +15,7 @@ import { DEFAULT_WINDOW_SIZE, WatchHub } from "../watch/hub.js";
 import { createMetricsPage } from "./metrics/page.js";
 import { createHttpRoutes, createRoutes } from "./routes.js";
 import type { StorageStatus } from "./storage-status.js";
+import { TaskRunner } from "./task-runner.js";
 
 /** After the drain time-out, what is cut off still gets this long to be told so, in milliseconds. */
 const LAST_WORDS_MS = 200;
@@ -60,7 +60,7 @@ export class Server implements OpsCoreServer {
   private readonly hub: WatchHub;
   private readonly services: Services;
   private readonly sweeper: LeaseSweeper;
-  private readonly taskSweeper: TaskSweeper;
+  private readonly tasks: TaskRunner;
   private readonly gate: Gate;
   private readonly readiness: Readiness;
   private readonly transport: Transport;
@@ -89,13 +89,7 @@ export class Server implements OpsCoreServer {
       onFailure: (thrown) => logger.error({ err: thrown }, "leases cannot be swept"),
       onRecovery: () => logger.info("leases are swept again"),
     });
-    this.taskSweeper = new TaskSweeper(storage, {
-      clock,
-      intervalMs: config.leaseSweepIntervalMs,
-      onExpired: (count) => logger.info({ count }, "attempts at tasks ran out"),
-      onFailure: (thrown) => logger.error({ err: thrown }, "attempts at tasks cannot be swept"),
-      onRecovery: () => logger.info("attempts at tasks are swept again"),
-    });
+    this.tasks = new TaskRunner(storage, { config, clock, logger });
     this.readiness = new Readiness(() => storage.ready(), { explain: () => status?.trouble });
     if (status !== undefined) status.onChange = () => void this.readiness.check();
     const authenticate = createAuthenticator(config.apiKey);
@@ -106,7 +100,7 @@ export class Server implements OpsCoreServer {
         calls: this.gate.metrics,
         watch: this.hub.stats,
         sweeper: this.sweeper,
-        taskSweeper: this.taskSweeper,
+        tasks: this.tasks,
         readiness: this.readiness,
         storage,
         status,
@@ -123,7 +117,7 @@ export class Server implements OpsCoreServer {
   async start(): Promise<void> {
     await this.hub.start();
     this.sweeper.start();
-    this.taskSweeper.start();
+    await this.tasks.start();
   }
 
   async listen(): Promise<ServerAddress> {
@@ -143,7 +137,7 @@ export class Server implements OpsCoreServer {
     this.gate.stop();
     const drained = this.transport.drain();
     this.sweeper.stop();
-    this.taskSweeper.stop();
+    await this.tasks.stop();
     this.services.stopReports();
     await this.hub.stop();
     if (!(await within(drained, this.config.drainTimeoutMs))) {

@@ -12,7 +12,6 @@ import {
 } from "../../gen/opscore/v1/session_service_pb.js";
 import { invalidFields, sessionNotFound } from "../errors/index.js";
 import { chain } from "../lib/awaitable.js";
-import { isEnded } from "../storage/state-machine.js";
 import type { ListSessions, StartSession, UpdateSession } from "../storage/storage.js";
 import { callerKey, type Caller } from "./caller.js";
 import type { ServiceDependencies } from "./dependencies.js";
@@ -33,7 +32,6 @@ import {
   type MaskedFields,
 } from "./validation/index.js";
 import { toSession } from "./wire/index.js";
-import { releaseSlotsOf } from "./workflows/slots.js";
 
 /** What the mask of an update may name. */
 const UPDATABLE: MaskedFields<Session, UpdateSession["patch"]> = {
@@ -98,10 +96,10 @@ export function createSessionService({
     updateSession(request, ctx) {
       return chain(
         storage.updateSession(readUpdate(request, ctx.values.get(callerKey), limits)),
-        (session): UpdateSessionResponse => {
-          if (isEnded(session.status)) releaseSlotsOf(storage, session);
-          return { $typeName: "opscore.v1.UpdateSessionResponse", session: toSession(session) };
-        },
+        (session): UpdateSessionResponse => ({
+          $typeName: "opscore.v1.UpdateSessionResponse",
+          session: toSession(session),
+        }),
       );
     },
 

@@ -132,16 +132,6 @@ export async function lease(
   return storage.leaseTask({ ...attempt, agentId, agentIncarnation: incarnation, delivery, leaseMs });
 }
 
-/** Whether agent `a` could take a task. */
-export async function hasRoom({ storage }: Harness): Promise<boolean> {
-  // What is released after an answer is so in the turn of the answer, in this storage, or with the promises that follow it.
-  await new Promise(setImmediate);
-  const key = { namespace: "default", agentId: "a", sessionId: "probe", taskId: "probe", attempt: 1 };
-  const { kind } = await storage.reserveSlot({ ...key, incarnation: 1 });
-  await storage.releaseSlot(key);
-  return kind === "reserved";
-}
-
 /** Expects a failure with this reason and returns it. */
 export async function failure(reason: Reason, call: () => unknown): Promise<OpsCoreError> {
   try {

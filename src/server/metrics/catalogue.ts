@@ -3,8 +3,8 @@
  * their unit, totals in `_total`, as Prometheus wants it.
  */
 import { codeName, type CallMetrics } from "../../interceptors/index.js";
+import type { TaskRunner } from "../task-runner.js";
 import type { LeaseSweeper } from "../../services/lease-sweeper.js";
-import type { TaskSweeper } from "../../services/workflows/task-sweeper.js";
 import type { Storage } from "../../storage/storage.js";
 import type { Readiness } from "../../transport/standard/readiness.js";
 import type { WatchStats } from "../../watch/stats.js";
@@ -16,7 +16,7 @@ export interface MetricSources {
   readonly calls: CallMetrics;
   readonly watch: WatchStats;
   readonly sweeper: Pick<LeaseSweeper, "suspected" | "lost" | "braked">;
-  readonly taskSweeper: Pick<TaskSweeper, "expired">;
+  readonly tasks: Pick<TaskRunner, "expired">;
   readonly readiness: Pick<Readiness, "isReady">;
   readonly storage: Pick<Storage, "heldReports">;
   /** Undefined without Redis: its metrics are then left out. */
@@ -115,7 +115,7 @@ export const METRICS: readonly Metric[] = [
     "opscore_attempt_expiries_total",
     [],
     "Attempts at tasks that this server ended because their lease or their time ran out: each counts on one replica.",
-    ({ taskSweeper }) => one(taskSweeper.expired),
+    ({ tasks }) => one(tasks.expired),
   ),
   gauge("opscore_held_reports", [], "Reports of this server's callers that wait for registrations.", ({ storage }) =>
     one(storage.heldReports),

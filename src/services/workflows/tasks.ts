@@ -30,7 +30,6 @@ import {
 } from "../validation/index.js";
 import { toDuration, toTask } from "../wire/index.js";
 import { taskLeaseMs } from "./leases.js";
-import { releaseSlot } from "./slots.js";
 
 const MAX_ATTEMPT = 2 ** 31 - 1;
 
@@ -66,10 +65,10 @@ export function createTaskService({
         result: freeData(bad, "result", request.result, limits),
       };
       bad.throwIfAny();
-      return chain(storage.completeTask(command), (task): CompleteTaskResponse => {
-        releaseSlot(storage, task);
-        return { $typeName: "opscore.v1.CompleteTaskResponse", task: toTask(task) };
-      });
+      return chain(storage.completeTask(command), (task): CompleteTaskResponse => ({
+        $typeName: "opscore.v1.CompleteTaskResponse",
+        task: toTask(task),
+      }));
     },
 
     failTask(request, ctx) {
@@ -82,10 +81,10 @@ export function createTaskService({
         jitter: Math.random(),
       };
       bad.throwIfAny();
-      return chain(storage.failTask(command), (task): FailTaskResponse => {
-        releaseSlot(storage, task);
-        return { $typeName: "opscore.v1.FailTaskResponse", task: toTask(task) };
-      });
+      return chain(storage.failTask(command), (task): FailTaskResponse => ({
+        $typeName: "opscore.v1.FailTaskResponse",
+        task: toTask(task),
+      }));
     },
 
     cancelTask(request, ctx) {
@@ -95,10 +94,10 @@ export function createTaskService({
         message: text(bad, "message", request.message, limits.messageBytes),
       };
       bad.throwIfAny();
-      return chain(storage.cancelTask(command), (task): CancelTaskResponse => {
-        releaseSlot(storage, task);
-        return { $typeName: "opscore.v1.CancelTaskResponse", task: toTask(task) };
-      });
+      return chain(storage.cancelTask(command), (task): CancelTaskResponse => ({
+        $typeName: "opscore.v1.CancelTaskResponse",
+        task: toTask(task),
+      }));
     },
 
     retryTask(request, ctx) {

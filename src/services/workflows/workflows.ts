@@ -20,7 +20,6 @@ import { pageToken, readPageToken, type Query } from "../paging.js";
 import { count, id, pageSize, text, Violations } from "../validation/index.js";
 import { toSession, toWorkflow } from "../wire/index.js";
 import { readDefinition } from "./definition.js";
-import { releaseSlotsOf } from "./slots.js";
 import { planTasks, readTrigger, type Trigger } from "./trigger.js";
 
 /** WorkflowService: what work there is, and its beginning. See the proto file for what each method promises. */
@@ -97,10 +96,10 @@ export function createWorkflowService(dependencies: ServiceDependencies): Servic
         requestId: "",
       };
       bad.throwIfAny();
-      return chain(storage.updateSession(command), (session): CancelWorkflowResponse => {
-        releaseSlotsOf(storage, session);
-        return { $typeName: "opscore.v1.CancelWorkflowResponse", session: toSession(session) };
-      });
+      return chain(storage.updateSession(command), (session): CancelWorkflowResponse => ({
+        $typeName: "opscore.v1.CancelWorkflowResponse",
+        session: toSession(session),
+      }));
     },
   };
 }

@@ -80,13 +80,14 @@ export function taskName(sessionId: string, taskId: string): string {
 }
 
 /**
- * The order in which tasks that wait for the same agents go: by priority, then the older session's first. It is the same on every
+ * The order in which tasks that wait for the same agents go: by priority, then the older session's first, then
+ * what was READY first. It is the same on every
  * replica, so that two replicas that decide at once mostly decide alike.
  */
 export function goesBefore(a: TaskView, b: TaskView): boolean {
   if (a.priority !== b.priority) return a.priority > b.priority;
   if (a.createTime !== b.createTime) return a.createTime < b.createTime;
-  return a.name < b.name;
+  return a.sessionId === b.sessionId ? a.revision < b.revision : a.sessionId < b.sessionId;
 }
 
 /** How tasks reach an agent, as far as it said. */

@@ -241,7 +241,7 @@ class Search {
     const made: string[] = [];
     for (;;) {
       const sorted = [...this.waiting].sort(
-        (a, b) => b.priority - a.priority || a.createTime - b.createTime || (a.name < b.name ? -1 : 1),
+        (a, b) => b.priority - a.priority || a.createTime - b.createTime || a.revision - b.revision,
       );
       const pairs = sorted.flatMap((task) => {
         const agent = this.queue.find((each) => this.suits(task, each));

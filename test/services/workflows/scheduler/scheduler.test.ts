@@ -1,0 +1,175 @@
+/** What the scheduler makes of what happens to agents, tasks and sessions, with a memory storage. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { systemClock } from "../../../../src/lib/clock.js";
+import { Scheduler } from "../../../../src/services/workflows/scheduler/scheduler.js";
+import { createMemoryStorage } from "../../../../src/storage/memory/index.js";
+import { SessionStatus, State, TaskStatus, type TaskPlan } from "../../../../src/storage/records.js";
+import type { Storage } from "../../../../src/storage/storage.js";
+import { aRegistration, aReport, aSession, aSessionUpdate, NAMESPACE } from "../../../helpers/records.js";
+import { TaskLog } from "../../../helpers/task-log.js";
+import { aTask } from "../../../helpers/tasks.js";
+
+let storage: Storage;
+let log: TaskLog;
+let scheduler: Scheduler;
+const failures: unknown[] = [];
+
+beforeEach(async () => {
+  storage = createMemoryStorage();
+  log = await TaskLog.open(storage);
+  scheduler = create();
+});
+afterEach(async () => {
+  await scheduler.stop();
+  await log.close();
+  await storage.close();
+  expect(failures.splice(0)).toEqual([]);
+});
+
+function create(): Scheduler {
+  return new Scheduler(storage, {
+    clock: systemClock,
+    deliver: () => undefined,
+    recall: () => undefined,
+    onFailure: (thrown) => failures.push(thrown),
+  });
+}
+
+async function idleAgent(agentId: string, agent: Parameters<typeof aRegistration>[1] = {}): Promise<void> {
+  await storage.registerAgent(aRegistration(agentId, { capabilities: ["work"], ...agent }));
+  await storage.setState(aReport(agentId, State.IDLE));
+}
+
+async function run(tasks: readonly TaskPlan[], sessionId = "s"): Promise<void> {
+  await storage.startSession(aSession(sessionId, "", { tasks }));
+}
+
+const work = (taskId: string, task: Partial<TaskPlan> = {}): TaskPlan => aTask(taskId, { capability: "work", ...task });
+const key = (taskId: string) => ({ namespace: NAMESPACE, sessionId: "s", taskId });
+const failure = { reason: "Broken", error: "", permanent: true, jitter: 0 };
+
+describe("a scheduler", () => {
+  it("finds work and agents that were there before it", async () => {
+    await idleAgent("a");
+    await run([work("t")]);
+    await scheduler.start();
+    expect(await log.task("t", TaskStatus.LEASED)).toMatchObject({ agentId: "a", agentIncarnation: 1, attempt: 1 });
+  });
+
+  it("waits for an agent, and for one that can do the task", async () => {
+    await scheduler.start();
+    await run([work("t")]);
+    await idleAgent("other", { capabilities: ["cook"] });
+    await storage.registerAgent(aRegistration("a", { capabilities: ["work"] }));
+    await storage.setState(aReport("a", State.INITIALIZING));
+    await storage.setState(aReport("a", State.IDLE));
+    expect(await log.task("t", TaskStatus.LEASED)).toMatchObject({ agentId: "a" });
+  });
+
+  it("sees new capabilities, and more room", async () => {
+    await scheduler.start();
+    await idleAgent("a", { capabilities: [] });
+    await run([work("one"), work("two")]);
+    const update = { namespace: NAMESPACE, agentId: "a", expectedRevision: 0, requestId: "", actor: "test" };
+    await storage.updateAgent({ ...update, patch: { capabilities: ["work"] } });
+    await log.task("one", TaskStatus.LEASED);
+    await storage.updateAgent({ ...update, patch: { maxConcurrentTasks: 2 } });
+    await log.task("two", TaskStatus.LEASED);
+  });
+
+  it.each<[string, () => unknown]>([
+    ["completed", () => storage.completeTask({ ...key("one"), attempt: 1, result: undefined })],
+    ["failed", () => storage.failTask({ ...key("one"), attempt: 1, ...failure })],
+    ["called off", () => storage.cancelTask({ ...key("one"), message: "" })],
+    [
+      "called off with its session",
+      () => storage.updateSession(aSessionUpdate("s", { status: SessionStatus.CANCELLED })),
+    ],
+  ])("gives an agent the next task when the one before was %s", async (_how, end) => {
+    await scheduler.start();
+    await idleAgent("a");
+    await run([work("one")]);
+    await log.task("one", TaskStatus.LEASED);
+    await run([work("two")], "next");
+    await end();
+    expect(await log.task("two", TaskStatus.LEASED)).toMatchObject({ agentId: "a" });
+  });
+
+  it("gives a task another agent when its own is gone, without waiting for the lease", async () => {
+    await scheduler.start();
+    await idleAgent("a");
+    await run([work("t")]);
+    await log.task("t", TaskStatus.LEASED);
+    await idleAgent("b");
+    await storage.deregisterAgent({ namespace: NAMESPACE, agentId: "a", incarnation: 0, actor: "test" });
+    expect(await log.task("t", TaskStatus.READY, 1)).toMatchObject({ reason: "AgentLost", error: "agent a is gone" });
+    expect(await log.task("t", TaskStatus.LEASED, 2)).toMatchObject({ agentId: "b" });
+  });
+
+  it("takes a task back from an agent that FINISHED", async () => {
+    await scheduler.start();
+    await idleAgent("a");
+    await run([work("t")]);
+    await log.task("t", TaskStatus.LEASED);
+    await storage.setState(aReport("a", State.FINISHED));
+    expect(await log.task("t", TaskStatus.READY, 1)).toMatchObject({ reason: "AgentLost" });
+  });
+
+  it("leaves the tasks of a held session until it goes on", async () => {
+    await run([work("one"), work("two", { dependsOn: ["one"] })]);
+    await storage.updateSession(aSessionUpdate("s", { status: SessionStatus.PAUSED }));
+    await scheduler.start();
+    await idleAgent("a");
+    await run([work("other", { priority: -1 })], "t");
+    // The held ones would have gone first.
+    await log.task("other", TaskStatus.LEASED);
+    await storage.completeTask({
+      namespace: NAMESPACE,
+      sessionId: "t",
+      taskId: "other",
+      attempt: 1,
+      result: undefined,
+    });
+    await storage.updateSession(aSessionUpdate("s", { status: SessionStatus.RUNNING }));
+    expect(await log.task("one", TaskStatus.LEASED)).toMatchObject({ attempt: 1 });
+  });
+
+  it("finds the slot of a task that ended while nobody looked", async () => {
+    await idleAgent("a");
+    await run([work("one"), work("two", { dependsOn: ["one"] })]);
+    const reservation = { ...key("one"), attempt: 1, agentId: "a", incarnation: 1 };
+    await storage.reserveSlot(reservation);
+    await storage.leaseTask({ ...reservation, agentIncarnation: 1, delivery: 1, leaseMs: 1_000 });
+    await storage.completeTask({ ...key("one"), attempt: 1, result: undefined });
+    await scheduler.start();
+    expect(await log.task("two", TaskStatus.LEASED)).toMatchObject({ agentId: "a" });
+  });
+
+  it("does not let two replicas give one task to two agents, or one agent two tasks", async () => {
+    const others = [create(), create()];
+    for (const each of [scheduler, ...others]) await each.start();
+    const names = Array.from({ length: 20 }, (_, index) => `t${index}`);
+    await run(names.map((name) => work(name)));
+    for (let index = 0; index < 5; index += 1) await idleAgent(`a${index}`);
+    for (const name of names) {
+      await log.task(name, TaskStatus.LEASED);
+      const leased = log.tasks.filter(({ status }) => status === TaskStatus.LEASED);
+      const ended = log.tasks.filter(({ status }) => status === TaskStatus.COMPLETED);
+      expect(leased.length - ended.length).toBeLessThanOrEqual(5);
+      await storage.completeTask({ ...key(name), attempt: 1, result: undefined });
+    }
+    expect(await log.sessionEnd("s")).toMatchObject({ status: SessionStatus.COMPLETED });
+    expect(log.tasks.filter(({ status }) => status === TaskStatus.LEASED).length).toBe(20);
+    for (const each of others) await each.stop();
+  });
+
+  it("keeps namespaces apart", async () => {
+    await scheduler.start();
+    const far = { namespace: "other", capabilities: ["work"], initialState: State.IDLE };
+    await storage.registerAgent(aRegistration("a", far));
+    await storage.startSession(aSession("s", "", { tasks: [work("far")], namespace: "other" }));
+    await run([work("near")]);
+    expect(await log.task("far", TaskStatus.LEASED)).toMatchObject({ namespace: "other" });
+    expect(await storage.getTask(key("near"))).toMatchObject({ status: TaskStatus.READY });
+  });
+});
