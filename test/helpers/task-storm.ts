@@ -248,13 +248,16 @@ async function allTasks(replicas: Replicas, index: number, sessionId: string): P
   return tasks;
 }
 
+/** What a client calls a server that is not there, or not any more. */
+const GONE: ReadonlySet<Code> = new Set([Code.Unavailable, Code.Aborted]);
+
 /** Calls until a replica answers: one of them always does. */
 async function insist<T>(replicas: Replicas, first: number, call: (transport: Transport) => Promise<T>): Promise<T> {
   for (let index = first; ; index += 1) {
     try {
       return await call(replicas.transport(index));
     } catch (thrown) {
-      if (ConnectError.from(thrown).code !== Code.Unavailable) throw thrown;
+      if (!GONE.has(ConnectError.from(thrown).code)) throw thrown;
     }
   }
 }

@@ -2,9 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { SessionStatus } from "../../../gen/opscore/v1/session_service_pb.js";
 import { TaskStatus, type Task } from "../../../gen/opscore/v1/task_service_pb.js";
 import { WatchKind } from "../../../gen/opscore/v1/common_pb.js";
-import { OpsCoreError } from "../../../src/errors/index.js";
 import { TaskDelivery } from "../../../src/storage/records.js";
-import type { Storage } from "../../../src/storage/storage.js";
 import { createHarness, failure, lease, type Harness } from "../harness.js";
 
 let h: Harness;
