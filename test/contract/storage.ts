@@ -61,10 +61,6 @@ const AREAS: readonly ((factory: StorageFactory) => void)[] = [
   claimsContract,
   documentsContract,
   namespacesContract,
-];
-
-/** The part that runs work. */
-const TASK_AREAS: readonly ((factory: StorageFactory) => void)[] = [
   tasksContract,
   taskLeasesContract,
   taskEndsContract,
@@ -87,16 +83,5 @@ const TASK_AREAS: readonly ((factory: StorageFactory) => void)[] = [
 export function describeStorageContract(name: string, factory: StorageFactory): void {
   describe(`storage contract: ${name}`, () => {
     for (const declare of AREAS) declare(factory);
-  });
-}
-
-/**
- * Declares the cases of the contract's part that runs work.
- *
- * @param factory makes an empty storage for each case
- */
-export function describeTaskContract(name: string, factory: StorageFactory): void {
-  describe(`storage contract, tasks: ${name}`, () => {
-    for (const declare of TASK_AREAS) declare(factory);
   });
 }

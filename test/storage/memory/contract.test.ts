@@ -1,6 +1,6 @@
 import { createMemoryStorage } from "../../../src/storage/memory/index.js";
 import { describeStorageModel } from "../../contract/storage-model.js";
-import { describeStorageContract, describeTaskContract, type StorageFactory } from "../../contract/storage.js";
+import { describeStorageContract, type StorageFactory } from "../../contract/storage.js";
 import { describeTaskModel } from "../../contract/task-model.js";
 import { FakeClock } from "../../helpers/fake-clock.js";
 
@@ -22,6 +22,5 @@ const factory: StorageFactory = (limits) => {
 };
 
 describeStorageContract("memory", factory);
-describeTaskContract("memory", factory);
 describeStorageModel("memory", factory, { runs: 300, exactTime: true });
 describeTaskModel("memory", factory, { runs: 200, exactTime: true });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from "vitest";
 import { describeStorageModel } from "../../contract/storage-model.js";
-import { describeStorageContract, describeTaskContract } from "../../contract/storage.js";
+import { describeStorageContract } from "../../contract/storage.js";
 import { present } from "../../contract/storage/harness.js";
 import { RedisCluster } from "../../helpers/redis-cluster.js";
 import { redisStorageFactory } from "../../helpers/redis-storage.js";
@@ -16,5 +16,4 @@ afterAll(() => redis?.remove());
 const factory = redisStorageFactory(() => ({ target: present(redis).target }));
 
 describeStorageContract("Redis Cluster, two replicas", factory);
-describeTaskContract("Redis Cluster, two replicas", factory);
 describeStorageModel("Redis Cluster", factory, { runs: 10, exactTime: true });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll } from "vitest";
 import { describeStorageModel } from "../../contract/storage-model.js";
-import { describeStorageContract, describeTaskContract } from "../../contract/storage.js";
+import { describeStorageContract } from "../../contract/storage.js";
+import { describeTaskModel } from "../../contract/task-model.js";
 import { present } from "../../contract/storage/harness.js";
 import { RedisProcess } from "../../helpers/redis-process.js";
 import { redisStorageFactory } from "../../helpers/redis-storage.js";
@@ -16,5 +17,5 @@ afterAll(() => redis?.remove());
 const factory = redisStorageFactory(() => ({ target: present(redis).target }));
 
 describeStorageContract("Redis, one node, two replicas", factory);
-describeTaskContract("Redis, one node, two replicas", factory);
 describeStorageModel("Redis, one node", factory, { runs: 50, exactTime: true });
+describeTaskModel("Redis, one node", factory, { runs: 30, exactTime: true });
