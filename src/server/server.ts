@@ -13,6 +13,7 @@ import { Readiness } from "../transport/standard/readiness.js";
 import { Transport, type ServerAddress } from "../transport/transport.js";
 import { DEFAULT_WINDOW_SIZE, WatchHub } from "../watch/hub.js";
 import { createMetricsPage } from "./metrics/page.js";
+import { patiently } from "./patiently.js";
 import { createHttpRoutes, createRoutes } from "./routes.js";
 import type { StorageStatus } from "./storage-status.js";
 import { TaskRunner } from "./task-runner.js";
@@ -115,9 +116,10 @@ export class Server implements OpsCoreServer {
   }
 
   async start(): Promise<void> {
-    await this.hub.start();
+    const { redisConnectTimeoutMs: patienceMs } = this.config;
+    await patiently(() => this.hub.start(), patienceMs);
     this.sweeper.start();
-    await this.tasks.start();
+    await patiently(() => this.tasks.start(), patienceMs);
   }
 
   async listen(): Promise<ServerAddress> {

@@ -53,9 +53,9 @@ export class Scheduler {
     this.reactions = new Reactions(storage, this.retrier, options.recall);
   }
 
-  /** Begins to follow the log, and every namespace that has tasks. Fails when the storage does. */
+  /** Begins to follow the log, and every namespace that has tasks. Fails when the storage does, and may then be called again. */
   async start(): Promise<void> {
-    this.tail = await this.storage.tail(this.listener);
+    this.tail ??= await this.storage.tail(this.listener);
     await this.findWork();
   }
 
