@@ -17,9 +17,14 @@ interface Module {
 const MODULES: readonly Module[] = [
   { name: "serve", summary: "Start a server", load: () => import("./commands/serve.js") },
   { name: "demo", summary: "See a server, an agent and a watcher at work", load: () => import("./commands/demo.js") },
-  { name: "agent", summary: "List, read, register and deregister agents", load: () => import("./commands/agent.js") },
+  {
+    name: "agent",
+    summary: "List, read, register, deregister and simulate agents",
+    load: () => import("./commands/agent.js"),
+  },
   { name: "state", summary: "Report, read, watch and wait for states", load: () => import("./commands/state.js") },
   { name: "session", summary: "Start, read, change and watch sessions", load: () => import("./commands/session.js") },
+  { name: "health", summary: "Ask a server whether it should get work", load: () => import("./commands/health.js") },
   { name: "config", summary: "Show the effective settings of the server", load: () => import("./commands/config.js") },
 ];
 

@@ -16,6 +16,7 @@ import { collectPages, printRest } from "../paging.js";
 import { anyText, duration, int64, jsonObject, label, wholeNumber } from "../readers.js";
 import { printAgent, printAgents } from "../views/agents.js";
 import { livenessWord, stateWord } from "../words.js";
+import { defineSimulate } from "./agent-simulate.js";
 
 const DAY_MS = 86_400_000;
 
@@ -25,6 +26,7 @@ export function define(group: Command, host: Host): void {
   defineGet(group.command("get"), host);
   defineRegister(group.command("register"), host);
   defineDeregister(group.command("deregister"), host);
+  defineSimulate(group.command("simulate"), host);
 }
 
 function defineList(command: Command, host: Host): void {

@@ -1,0 +1,54 @@
+import type { Command } from "commander";
+import { Agent } from "../../client/index.js";
+import { Ending } from "../../client/ending.js";
+import { pause } from "../../client/scheduler.js";
+import type { Host } from "../command.js";
+import { implementLasting } from "../connection.js";
+import { defaulted, repeated, required } from "../flags.js";
+import { anyText, duration } from "../readers.js";
+
+const DAY_MS = 86_400_000;
+
+/** `opscore agent simulate` */
+export function defineSimulate(command: Command, host: Host): void {
+  implementLasting(command, host, {
+    summary: "Be an agent that waits and works in turn",
+    details:
+      "Registers, then reports idle and active in turn until Ctrl-C. Nothing is done in between; the reports are real. For trying out a deployment, its watches and its alerts.",
+    examples: [["opscore agent simulate sim-1 --pace 500ms", "two changes a second"]],
+    positionals: { agentId: required("agent-id", "the agent", anyText) },
+    flags: {
+      capability: repeated("--capability <word>", "what it can do", anyText),
+      pace: defaulted("--pace <duration>", "how long it stays in a state", duration(1, DAY_MS), "2s"),
+      leaseTtl: defaulted(
+        "--lease-ttl <duration>",
+        "how long it stays alive unheard; 0: for ever",
+        duration(0, DAY_MS),
+        "10s",
+      ),
+    },
+    async run({ agentId, capability, pace, leaseTtl }, { client, io, out, signal }) {
+      const { scheduler } = io;
+      const ending = new Ending();
+      signal.addEventListener("abort", () => ending.end(), { once: true });
+      const agent = await Agent.start({
+        ...{ client, agentId, capabilities: capability, leaseTtlMs: leaseTtl, signal, scheduler },
+      });
+      out.line([{ text: `${agentId} is registered`, look: "green" }]);
+      for (const event of ["connected", "disconnected", "superseded", "error"] as const) {
+        agent.on(event, (failure) => out.line(failure === undefined ? event : `${event}: ${failure.message}`));
+      }
+      agent.on("superseded", () => ending.end());
+      for (let round = 1; !ending.hasEnded(); round += 1) {
+        void agent.idle({ message: "waiting for work" });
+        await pause(scheduler, pace, ending);
+        if (ending.hasEnded()) break;
+        void agent.active({ message: `work ${round}` });
+        await pause(scheduler, pace, ending);
+      }
+      await agent.stop();
+      // The end of this command is Ctrl-C: nothing was interrupted.
+      return agent.status === "superseded" ? "CONFLICT" : "OK";
+    },
+  });
+}

@@ -1,0 +1,31 @@
+import { expect, it } from "vitest";
+import { State } from "../../src/storage/records.js";
+import { startServer } from "../helpers/server.js";
+import { CheckedWatch } from "../helpers/state-watch.js";
+import { openSession } from "../helpers/raw-watch.js";
+import { Shell } from "./harness.js";
+
+it("opscore agent simulate reports idle and active in turn until it is told to stop", async () => {
+  const { url, server } = await startServer();
+  const watch = new CheckedWatch();
+  watch.open(openSession(url));
+  await watch.synced();
+  const agent = new Shell(url).start("agent simulate sim-1 --pace 5ms --capability pretend --lease-ttl 30s");
+  await watch.until(({ events }) => events.length >= 6);
+  expect(await agent.stop()).toBe(0);
+  expect(agent.stdout.lines[0]).toBe("sim-1 is registered");
+  const states = watch.events.slice(1, 5).map(({ state }) => state?.state);
+  expect(states).toEqual([State.IDLE, State.ACTIVE, State.IDLE, State.ACTIVE]);
+  const found = await server.storage.getAgent({ namespace: "default", agentId: "sim-1" });
+  expect(found?.record).toMatchObject({ capabilities: ["pretend"], leaseTtlMs: 30_000 });
+});
+
+it("opscore agent simulate ends when another agent takes its id", async () => {
+  const { url } = await startServer();
+  const shell = new Shell(url);
+  const first = shell.start("agent simulate sim-1 --pace 5ms");
+  await first.stdout.seen("is registered");
+  await shell.text("agent register sim-1");
+  expect(await first.exit).toBe(4);
+  expect(first.stdout.text).toMatch(/superseded: /);
+});
