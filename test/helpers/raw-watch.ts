@@ -12,9 +12,16 @@ import { EnvelopeReader, wrap } from "../../src/transport/grpc/envelope.js";
 
 const MAX_MESSAGE = 4 * 1024 * 1024;
 
-/** A connection that is closed with the test. */
-export function openSession(url: string): ClientHttp2Session {
+const headersOf = new WeakMap<ClientHttp2Session, Readonly<Record<string, string>>>();
+
+/**
+ * A connection that is closed with the test.
+ *
+ * @param headers sent with every watch on it
+ */
+export function openSession(url: string, headers: Readonly<Record<string, string>> = {}): ClientHttp2Session {
   const session = connect(url);
+  headersOf.set(session, headers);
   session.on("error", () => undefined);
   onTestFinished(() => session.destroy());
   return session;
@@ -32,6 +39,7 @@ export class RawWatch {
       ":path": "/opscore.v1.StateService/WatchState",
       "content-type": "application/grpc",
       te: "trailers",
+      ...headersOf.get(session),
     });
     this.stream.on("error", () => undefined);
     this.stream.on("close", () => this.onClose?.());
