@@ -12,11 +12,13 @@ import { commands, connection, shell } from "./sections/cli.js";
 import { settings } from "./sections/configuration.js";
 import { reasons } from "./sections/errors.js";
 import { metrics } from "./sections/metrics.js";
+import { keys } from "./sections/storage.js";
 import { sessionTransitions, stateTransitions } from "./sections/transitions.js";
 
 const SECTIONS: Readonly<Record<string, () => string | Promise<string>>> = {
   commands,
   connection,
+  keys,
   metrics,
   reasons,
   services,

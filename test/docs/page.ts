@@ -4,6 +4,7 @@
  * Marks after the language say what else there is to know of a block:
  * - `ts`: a module that is checked and run. `ts check`: it is only checked.
  * - `sh`: runs and ends with exit code 0. `sh fails`: with another one. `sh server`: starts a server, which serves the blocks below.
+ *   One that goes to a Redis gets one of its own.
  *   `sh fresh`: runs at the top of a fresh copy of the project, in test/package. `sh ci`: CI runs it, in .ci/run.
  * - `text output`: what the block above printed; `…` stands for what differs from run to run.
  * - `text`, `json`, `mermaid`: looked at, not run.
@@ -14,12 +15,14 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { delimiter, join } from "node:path";
 import { tmpdir } from "node:os";
+import { RedisProcess } from "../helpers/redis-process.js";
 import { root } from "../helpers/repository.js";
 import { plainEnvironment, runToEnd, type Finished } from "../helpers/run.js";
 import type { CodeBlock } from "./markdown.js";
 
-/** Where every example expects the server. */
+/** Where every example expects the server, and Redis. */
 const DOCUMENTED = /http:\/\/127\.0\.0\.1:8080/g;
+const DOCUMENTED_REDIS = /127\.0\.0\.1:6379/g;
 const MAIN = join(root, "dist/src/cli/main.js");
 
 /** What happens to a block. */
@@ -51,6 +54,7 @@ export function treatmentOf({ language, marks, line }: CodeBlock): Treatment {
 /** A reader at work on one page. */
 export class PageRun {
   private server: { readonly process: ChildProcess; readonly url: string } | undefined;
+  private redis: RedisProcess | undefined;
 
   private constructor(private readonly folder: string) {}
 
@@ -83,7 +87,7 @@ export class PageRun {
   /** Starts a server with a command that goes on until it is stopped. */
   async serve(code: string): Promise<void> {
     await this.stopServer();
-    const child = spawn("bash", ["-euo", "pipefail", "-c", `exec ${code}`], {
+    const child = spawn("bash", ["-euo", "pipefail", "-c", `exec ${await this.withRedis(code)}`], {
       cwd: join(this.folder, "work"),
       env: { ...this.environment(undefined), OPSCORE_PORT: "0", LOG_LEVEL: "warn" },
       stdio: ["ignore", "pipe", "inherit"],
@@ -100,8 +104,22 @@ export class PageRun {
   /** Stops what was started; @returns the exit code of the server, undefined when there was none */
   async end(): Promise<number | undefined> {
     const code = await this.stopServer();
+    await this.redis?.remove();
     await rm(this.folder, { recursive: true });
     return code;
+  }
+
+  /** Starts a Redis for a page that wants one; `redis-cli` goes to it from then on. */
+  private async withRedis(code: string): Promise<string> {
+    if (code.search(DOCUMENTED_REDIS) === -1) return code;
+    if (this.redis === undefined) {
+      this.redis = await RedisProcess.start();
+      const command = join(this.folder, "bin/redis-cli");
+      const real = (await runToEnd("bash", ["-c", "command -v redis-cli"])).stdout.trim();
+      await writeFile(command, `#!/bin/sh\nexec "${real}" -p ${this.redis.port} "$@"\n`);
+      await chmod(command, 0o755);
+    }
+    return code.replace(DOCUMENTED_REDIS, `127.0.0.1:${this.redis.port}`);
   }
 
   private async stopServer(): Promise<number | undefined> {

@@ -50,6 +50,7 @@ export type ScriptName = (typeof SCRIPT_NAMES)[number];
 export const READING_SCRIPTS: ReadonlySet<ScriptName> = new Set<ScriptName>([
   "list-page",
   "list-tasks",
+  "list-documents",
   "read-heads",
   "read-history",
 ]);
