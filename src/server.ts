@@ -18,6 +18,7 @@ import { checkConfig, type Config } from "./config/index.js";
 import { createLogger } from "./interceptors/index.js";
 import { systemClock, type Clock } from "./lib/clock.js";
 import { openStorage } from "./server/open-storage.js";
+import { readWorkflowsDirectory } from "./server/workflow-files.js";
 import { Server, type OpsCoreServer } from "./server/server.js";
 import type { Storage } from "./storage/storage.js";
 
@@ -25,6 +26,7 @@ export { ConfigError, describeConfig, loadConfig, type Config, type ConfigProble
 export type { Clock } from "./lib/clock.js";
 export { StorageStartError } from "./server/open-storage.js";
 export type { OpsCoreServer } from "./server/server.js";
+export { DefinitionFileError, type DefinitionProblem } from "./services/workflows/definition-files.js";
 export type { Storage } from "./storage/storage.js";
 export type { ServerAddress } from "./transport/transport.js";
 
@@ -42,12 +44,14 @@ export interface ServerDependencies {
  * Puts a server together. It does not listen yet.
  *
  * @param config from `loadConfig`, or made from its result
- * @throws ConfigError when the settings do not go together; StorageStartError when the storage cannot be opened
+ * @throws ConfigError when the settings do not go together; StorageStartError when the storage cannot be opened; DefinitionFileError
+ *   when the workflow files cannot be used
  */
 export async function build(config: Config, dependencies: ServerDependencies = {}): Promise<OpsCoreServer> {
   checkConfig(config);
   const logger = dependencies.logger ?? (await createLogger(config));
   const clock = dependencies.clock ?? systemClock;
+  const definitions = await readWorkflowsDirectory(config);
   const { storage, status } =
     dependencies.storage === undefined
       ? await openStorage(config, clock, logger)
@@ -55,7 +59,7 @@ export async function build(config: Config, dependencies: ServerDependencies = {
   const ownsStorage = dependencies.storage === undefined;
   const server = new Server({ config, storage, status, ownsStorage, clock, logger });
   try {
-    await server.start();
+    await server.start(definitions);
   } catch (failure) {
     await server.close();
     throw failure;

@@ -2,7 +2,7 @@
  * Every setting of the server, once. Environment variables, flags, `opscore config` and the configuration page all come from
  * this table.
  */
-import { bytes, choice, duration, integer, secret, text, toggle, type Setting } from "./kinds.js";
+import { bytes, choice, duration, integer, optionalText, secret, text, toggle, type Setting } from "./kinds.js";
 import { REDIS_SETTINGS } from "./redis-settings.js";
 import { DISPATCH_SETTINGS } from "./dispatch-settings.js";
 import { WEBHOOK_SETTINGS } from "./webhook-settings.js";
@@ -219,6 +219,15 @@ export const SETTINGS = {
     max: 10 * SECOND,
     description:
       "How often leases are looked at: an agent is found SUSPECT or LOST, or an attempt at a task over, at most this much late.",
+  }),
+  /** Where definitions of work are read from at the start. */
+  workflowsDir: optionalText({
+    env: "OPSCORE_WORKFLOWS_DIR",
+    flag: "workflows-dir",
+    description:
+      "A directory of workflow definitions, as JSON or YAML, that are stored when the server starts. A file that cannot be used keeps it from starting.",
+    pattern: /^[^\0]{1,4096}$/,
+    expects: "the path of a directory",
   }),
   ...REDIS_SETTINGS,
 } as const satisfies Record<string, Setting<unknown>>;

@@ -13,12 +13,11 @@ const PAUSE_MS = 100;
  * @param patienceMs for how long
  * @throws StorageStartError when that time is over
  */
-export async function patiently(begin: () => Promise<void>, patienceMs: number): Promise<void> {
+export async function patiently<T>(begin: () => Promise<T>, patienceMs: number): Promise<T> {
   const until = performance.now() + patienceMs;
   for (;;) {
     try {
-      await begin();
-      return;
+      return await begin();
     } catch (thrown) {
       if (!(thrown instanceof OpsCoreError) || thrown.reason !== "STORAGE_UNAVAILABLE") throw thrown;
       if (performance.now() >= until) {

@@ -6,12 +6,15 @@ import type { Config } from "../config/index.js";
 import { CallLog, createAuthenticator, Gate, OpenCallLimit } from "../interceptors/index.js";
 import type { Clock } from "../lib/clock.js";
 import { packageVersion } from "../lib/version.js";
-import { createServices, DEFAULT_LIMITS, type Services } from "../services/index.js";
+import { createServices, type Services } from "../services/index.js";
 import { LeaseSweeper } from "../services/lease-sweeper.js";
+import type { FileDefinition } from "../services/workflows/definition-files.js";
+import { loadDefinitions } from "../services/workflows/load-definitions.js";
 import type { Storage } from "../storage/storage.js";
 import { Readiness } from "../transport/standard/readiness.js";
 import { Transport, type ServerAddress } from "../transport/transport.js";
 import { DEFAULT_WINDOW_SIZE, WatchHub } from "../watch/hub.js";
+import { serviceLimits } from "./limits.js";
 import { createMetricsPage } from "./metrics/page.js";
 import { patiently } from "./patiently.js";
 import { createHttpRoutes, createRoutes } from "./routes.js";
@@ -79,7 +82,7 @@ export class Server implements OpsCoreServer {
       storage,
       hub: this.hub,
       clock,
-      limits: { ...DEFAULT_LIMITS, dataBytes: config.maxDataBytes },
+      limits: serviceLimits(config),
       onDefect: (errorId, thrown) => log.defect(errorId, thrown),
     });
     this.sweeper = new LeaseSweeper(storage, {
@@ -115,11 +118,16 @@ export class Server implements OpsCoreServer {
     this.transport = new Transport({ config, routes, httpRoutes, gate, logger });
   }
 
-  async start(): Promise<void> {
+  /** @param definitions that are to be stored before the first call is taken */
+  async start(definitions: readonly FileDefinition[] = []): Promise<void> {
     const { redisConnectTimeoutMs: patienceMs } = this.config;
     await patiently(() => this.hub.start(), patienceMs);
     this.sweeper.start();
     await patiently(() => this.tasks.start(), patienceMs);
+    if (definitions.length === 0) return;
+    const loading = () => loadDefinitions(this.storage, definitions, serviceLimits(this.config));
+    const { stored, unchanged } = await patiently(loading, patienceMs);
+    this.logger.info({ stored, unchanged: unchanged.length }, "workflows loaded");
   }
 
   async listen(): Promise<ServerAddress> {

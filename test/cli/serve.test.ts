@@ -1,7 +1,7 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -45,6 +45,18 @@ describe("opscore serve", () => {
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toContain(`error: port ${port} of 127.0.0.1 is in use`);
     expect(stderr).toContain("hint: Is a server running already? --port or OPSCORE_PORT names another port");
+  });
+
+  it("says what is wrong with the workflows that it is to load", async () => {
+    const path = await mkdtemp(join(tmpdir(), "opscore-workflows-"));
+    onTestFinished(() => rm(path, { recursive: true }));
+    await writeFile(join(path, "a.yaml"), "workflow_id: a\nversion: 1.0\n");
+    const env = { OPSCORE_WORKFLOWS_DIR: path };
+    const { code, stdout, stderr } = await opscore(["serve", "--port", "0", "--log-level", "silent"], { env });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toBe(
+      `error: a definition cannot be used\n  ${path}/a.yaml:2:10  version must be text, not the number 1\n`,
+    );
   });
 
   it("says so when its address is not there", async () => {

@@ -4,6 +4,7 @@ import type { OpsCoreServer } from "../../server.js";
 import { describe, type Host } from "../command.js";
 import type { Context } from "../context.js";
 import { CommandFailure, usageFailure } from "../failure.js";
+import { definitionFailure } from "../definitions.js";
 import { addSettingOptions, readConfig } from "../settings.js";
 
 /** `opscore serve` */
@@ -15,6 +16,7 @@ export function define(command: Command, { context, finish }: Host): void {
     examples: [
       ["opscore serve", "on http://127.0.0.1:8080, for this machine"],
       ["OPSCORE_API_KEY=... opscore serve --host 0.0.0.0 --log-format json", "for others, who need the key"],
+      ["opscore serve --workflows-dir ./workflows", "with the workflows that are defined there"],
       ["REDIS_URL=redis://10.0.0.5:6379 opscore serve --storage-type redis", "one of several on the same Redis"],
     ],
   });
@@ -47,11 +49,12 @@ async function serve(config: Config, { out, err, signal }: Context): Promise<voi
 
 async function start(config: Config): Promise<OpsCoreServer> {
   // Loaded only now, so that help comes at once.
-  const { build, StorageStartError } = await import("../../server.js");
+  const { build, DefinitionFileError, StorageStartError } = await import("../../server.js");
   try {
     return await build(config);
   } catch (error) {
     if (error instanceof ConfigError) throw usageFailure(error.problems);
+    if (error instanceof DefinitionFileError) throw definitionFailure(error.problems);
     if (!(error instanceof StorageStartError)) throw error;
     throw new CommandFailure("FAILURE", error.message, { hints: storageHints(error.message) });
   }

@@ -26,6 +26,11 @@ export class Violations {
     if (this.found.length < MAX_NAMED) this.found.push({ field, description });
   }
 
+  /** What was found so far. */
+  get all(): readonly FieldViolation[] {
+    return this.found ?? [];
+  }
+
   /** @throws OpsCoreError INVALID_FIELD with every violation */
   throwIfAny(): void {
     if (this.found !== undefined) throw invalidFields(this.found);
