@@ -1,15 +1,16 @@
 /** A Redis Cluster of three primaries with a replica each, as real processes. */
 import { createHash } from "node:crypto";
 import { Redis } from "ioredis";
-import type { RedisTarget } from "../../src/storage/redis/index.js";
+import type { RedisTarget, RedisTls } from "../../src/storage/redis/index.js";
 import { slotOf } from "../../src/storage/redis/slot.js";
+import type { Certificates } from "./certificates.js";
 import { freePort, RedisProcess } from "./redis-process.js";
 import { untilReplicated } from "./redis-replicas.js";
 
 const PRIMARIES = 3;
 const SLOTS = 16_384;
-/** For how long a node may be silent before the others count it as failed, in milliseconds. */
-export const NODE_TIMEOUT_MS = 1_000;
+/** Long enough for a busy machine not to make a node fail: a case that wants a failover asks for less. */
+const NODE_TIMEOUT_MS = 15_000;
 const CONFIG = "nodes.conf";
 const KEYS_AT_ONCE = 100;
 const MIGRATE_TIMEOUT_MS = 5_000;
@@ -23,6 +24,13 @@ interface Node {
   readonly slots: readonly [first: number, last: number] | undefined;
 }
 
+export interface RedisClusterOptions {
+  /** For how long a node may be silent before the others count it as failed, in milliseconds. */
+  readonly nodeTimeoutMs?: number;
+  /** Not given: plain TCP. */
+  readonly certificates?: Certificates;
+}
+
 export class RedisCluster {
   private readonly clients: Redis[] = [];
 
@@ -30,13 +38,17 @@ export class RedisCluster {
     private readonly nodes: readonly Node[],
     /** The primaries first, then the replica of each. */
     readonly servers: readonly RedisProcess[],
+    private readonly certificates: Certificates | undefined,
   ) {}
 
   /**
    * Starts all nodes with a configuration in which they know each other already, so that there is nothing to ask and little to wait
    * for: until each says that the cluster is well, and each replica that it has what its primary has.
    */
-  static async start(settings: Readonly<Record<string, string>> = {}): Promise<RedisCluster> {
+  static async start({
+    nodeTimeoutMs = NODE_TIMEOUT_MS,
+    certificates,
+  }: RedisClusterOptions = {}): Promise<RedisCluster> {
     const nodes = await plan();
     const servers = await Promise.all(
       nodes.map((node) =>
@@ -46,16 +58,16 @@ export class RedisCluster {
           settings: {
             "cluster-enabled": "yes",
             "cluster-config-file": CONFIG,
-            "cluster-node-timeout": String(NODE_TIMEOUT_MS),
+            "cluster-node-timeout": String(nodeTimeoutMs),
             "cluster-port": String(node.busPort),
             "repl-diskless-sync-delay": "0",
-            ...settings,
+            ...(certificates !== undefined && { ...certificates.settings(node.port), "tls-cluster": "yes" }),
           },
         }),
       ),
     );
     await Promise.all(servers.map((server) => server.printed(/Cluster state changed: ok/)));
-    const all = new RedisCluster(nodes, servers);
+    const all = new RedisCluster(nodes, servers, certificates);
     await Promise.all(all.primaries.map((primary) => all.untilReplicated(primary)));
     return all;
   }
@@ -68,7 +80,7 @@ export class RedisCluster {
   }
 
   get target(): RedisTarget {
-    return { kind: "cluster", seeds: this.servers.map(({ host, port }) => ({ host, port })) };
+    return { kind: "cluster", seeds: this.servers.map(({ host, port }) => ({ host, port })), ...this.tls };
   }
 
   get primaries(): readonly RedisProcess[] {
@@ -77,7 +89,8 @@ export class RedisCluster {
 
   /** A client of one node. */
   client(of: RedisProcess): Redis {
-    const client = new Redis({ host: of.host, port: of.port, retryStrategy: () => 50, maxRetriesPerRequest: null });
+    const { host, port } = of;
+    const client = new Redis({ host, port, ...this.tls, retryStrategy: () => 50, maxRetriesPerRequest: null });
     client.on("error", () => undefined);
     this.clients.push(client);
     return client;
@@ -132,6 +145,10 @@ export class RedisCluster {
   async remove(): Promise<void> {
     for (const client of this.clients) client.disconnect();
     await Promise.all(this.servers.map((server) => server.remove()));
+  }
+
+  private get tls(): { tls?: RedisTls } {
+    return this.certificates === undefined ? {} : { tls: this.certificates.client };
   }
 
   private nodeOf(server: RedisProcess): Node {

@@ -7,8 +7,8 @@ import { RedisProcess } from "./redis-process.js";
 
 export const MASTER_NAME = "opscore-primary";
 const QUORUM = 2;
-/** For how long a primary may be silent before the Sentinels choose another, in milliseconds. */
-export const DOWN_AFTER_MS = 1_000;
+/** Long enough for a busy machine not to make a primary fail: a case that wants a failover asks for less. */
+const DOWN_AFTER_MS = 15_000;
 const FAILOVER_TIMEOUT_MS = 4_000;
 /** How often a Sentinel looks and tells, in milliseconds; a production one does so every 1 to 10 seconds. */
 const PERIOD_MS = "100";
@@ -17,6 +17,8 @@ const PUBLISH_PERIOD_MS = "2000";
 export interface SentinelsOptions {
   /** Further settings of the three Redis servers. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** For how long a primary may be silent before the Sentinels choose another, in milliseconds. */
+  readonly downAfterMs?: number;
   /** What Redis and the Sentinels want to hear. */
   readonly password?: string;
 }
@@ -31,7 +33,11 @@ export class RedisSentinels {
   ) {}
 
   /** Starts all of them, and waits until the Sentinels know each other and the replicas. */
-  static async start({ settings = {}, password }: SentinelsOptions = {}): Promise<RedisSentinels> {
+  static async start({
+    settings = {},
+    downAfterMs = DOWN_AFTER_MS,
+    password,
+  }: SentinelsOptions = {}): Promise<RedisSentinels> {
     const auth = password === undefined ? {} : { requirepass: password, masterauth: password };
     const common = { "repl-diskless-sync-delay": "0", ...auth, ...settings };
     const primary = await RedisProcess.start({ settings: common });
@@ -40,7 +46,7 @@ export class RedisSentinels {
     const config = [
       ...(password === undefined ? [] : [`requirepass ${password}`]),
       `sentinel monitor ${MASTER_NAME} ${primary.host} ${primary.port} ${QUORUM}`,
-      `sentinel down-after-milliseconds ${MASTER_NAME} ${DOWN_AFTER_MS}`,
+      `sentinel down-after-milliseconds ${MASTER_NAME} ${downAfterMs}`,
       `sentinel failover-timeout ${MASTER_NAME} ${FAILOVER_TIMEOUT_MS}`,
       `sentinel parallel-syncs ${MASTER_NAME} 2`,
       ...(password === undefined ? [] : [`sentinel auth-pass ${MASTER_NAME} ${password}`]),

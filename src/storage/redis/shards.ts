@@ -1,4 +1,5 @@
-import type { Clients } from "./clients.js";
+import type { Redis } from "ioredis";
+import { addressOf, type Clients } from "./clients.js";
 import { Connection } from "./connection.js";
 import type { Keys } from "./keys.js";
 import { Link } from "./link.js";
@@ -34,6 +35,17 @@ export class Shards {
     const connections: Connection[] = [];
     const replicas: Replicas[] = [];
 
+    // Connections to one server that are made together need not each tell it all scripts.
+    const loading = new Map<string, Promise<void>>();
+    const load = (client: Redis): Promise<void> => {
+      const address = addressOf(client);
+      const begun = loading.get(address);
+      if (begun !== undefined) return begun;
+      const loaded = loadScripts(client, scripts).finally(() => loading.delete(address));
+      loading.set(address, loaded);
+      return loaded;
+    };
+
     const makeShard = (partitions: readonly number[], suffix: string): Shard => {
       const metas = partitions.map((partition) => keys.meta(partition));
       const slot = slotOf(metas[0] ?? "");
@@ -45,7 +57,7 @@ export class Shards {
           role,
           onOpen: async (client) => {
             await time.read(client);
-            if (role === "commands") await loadScripts(client, scripts);
+            if (role === "commands") await load(client);
           },
           redirect: (to) => clients.redirect(slot, to),
           onEvent,

@@ -9,6 +9,8 @@ import { RedisSentinels } from "../../helpers/redis-sentinels.js";
 import { freshPrefix, StorageEvents } from "../../helpers/redis-storage.js";
 import { ReportLoad } from "../../helpers/report-load.js";
 
+/** For how long a primary may be silent before it counts as failed, in milliseconds. */
+const SILENCE_MS = 1_500;
 const AGENTS = times(40, (index) => `agent-${index}`);
 
 let storage: RedisStorage;
@@ -39,7 +41,7 @@ describe("behind Sentinel", () => {
   let redis: RedisSentinels;
 
   beforeEach(async () => {
-    redis = await RedisSentinels.start();
+    redis = await RedisSentinels.start({ downAfterMs: SILENCE_MS });
   });
 
   afterEach(async () => {
@@ -98,7 +100,7 @@ describe("in a Cluster", () => {
   let redis: RedisCluster;
 
   beforeEach(async () => {
-    redis = await RedisCluster.start();
+    redis = await RedisCluster.start({ nodeTimeoutMs: SILENCE_MS });
   });
 
   afterEach(async () => {
