@@ -13,7 +13,7 @@ import { settings } from "./sections/configuration.js";
 import { reasons } from "./sections/errors.js";
 import { metrics } from "./sections/metrics.js";
 import { keys } from "./sections/storage.js";
-import { sessionTransitions, stateTransitions } from "./sections/transitions.js";
+import { sessionTransitions, stateTransitions, taskTransitions } from "./sections/transitions.js";
 
 const SECTIONS: Readonly<Record<string, () => string | Promise<string>>> = {
   commands,
@@ -26,6 +26,7 @@ const SECTIONS: Readonly<Record<string, () => string | Promise<string>>> = {
   settings,
   shell,
   "state transitions": stateTransitions,
+  "task transitions": taskTransitions,
 };
 
 const SECTION = /(<!-- generated: (.+) -->\n)[\s\S]*?(<!-- end -->)/g;

@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import { TaskStatus, type Change, type SessionRecord, type TaskRecord } from "../../../src/storage/records.js";
 import { sessionStatusName } from "../../../src/storage/state-machine.js";
 import type { Storage, TaskSnapshotQuery } from "../../../src/storage/storage.js";
-import { taskStatusName } from "../../../src/storage/task-machine.js";
+import { TASK_TRANSITIONS, taskStatusName } from "../../../src/storage/task-machine.js";
 import { aSessionQuery, NAMESPACE } from "../../helpers/records.js";
 import { aTaskQuery } from "../../helpers/tasks.js";
 import type { ModelSession, ModelTask, TaskModel } from "./task-model.js";
@@ -20,12 +20,14 @@ export class TaskViews {
     private readonly exactTime: boolean,
   ) {}
 
-  /** Sessions and tasks are as the model has them, and each change says what was before it. */
+  /** Sessions and tasks are as the model has them, and each change says what was before it and is a legal one. */
   async expectRecords(changes: readonly Change[]): Promise<void> {
     for (const change of changes) {
       if (change.kind !== "task") continue;
       const name = nameOf(change.task);
-      expect(change.previousStatus).toBe(this.logged.get(name)?.status);
+      const { previousStatus } = change;
+      expect(previousStatus).toBe(this.logged.get(name)?.status);
+      if (previousStatus !== undefined) expect(TASK_TRANSITIONS[previousStatus]).toContain(change.task.status);
       this.logged.set(name, change.task);
     }
     const sessions = await this.storage.listSessions(aSessionQuery());

@@ -1,5 +1,6 @@
-import { SessionStatus, State } from "../../../src/storage/records.js";
+import { SessionStatus, State, TaskStatus } from "../../../src/storage/records.js";
 import { SESSION_TRANSITIONS, STATE_TRANSITIONS } from "../../../src/storage/state-machine.js";
+import { TASK_TRANSITIONS } from "../../../src/storage/task-machine.js";
 import { code, table } from "../markdown.js";
 
 /** What an agent may report after what. */
@@ -12,9 +13,16 @@ export function sessionTransitions(): string {
   return matrix(SessionStatus, SESSION_TRANSITIONS);
 }
 
+/** What a task may become after what. */
+export function taskTransitions(): string {
+  return matrix(TaskStatus, TASK_TRANSITIONS, "—");
+}
+
+/** @param same what stands where nothing changes, unless it is an end */
 function matrix<N extends number>(
   names: Readonly<Record<string, N>>,
   transitions: Readonly<Record<N, readonly N[]>>,
+  same = "·",
 ): string {
   const values = Object.entries(names);
   const ends = (value: N): boolean => transitions[value].length === 0;
@@ -22,7 +30,7 @@ function matrix<N extends number>(
     ["from ↓ to →", ...values.map(([name]) => code(name))],
     values.map(([name, from]) => [
       code(name),
-      ...values.map(([, to]) => (transitions[from].includes(to) ? "yes" : from === to && !ends(from) ? "·" : "—")),
+      ...values.map(([, to]) => (transitions[from].includes(to) ? "yes" : from === to && !ends(from) ? same : "—")),
     ]),
   );
 }
