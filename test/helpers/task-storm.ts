@@ -94,6 +94,7 @@ export async function runStorm(storm: Storm): Promise<void> {
   await fleet.ended(sessionIds);
   done.abort();
   await Promise.all(agents);
+  await fleet.killing;
 
   let seen = 0;
   for (const [index, sessionId] of sessionIds.entries()) {
@@ -139,7 +140,8 @@ class StormFleet {
   readonly accepted = new Map<string, number[]>();
   private readonly dice = new Dice(42);
   private answers = 0;
-  private killing: Promise<void> | undefined;
+  /** While a replica is down and another one starts in its place. */
+  killing: Promise<void> | undefined;
   private readonly open = new Set<string>();
   private onEnded: (() => void) | undefined;
 
@@ -249,7 +251,7 @@ async function allTasks(replicas: Replicas, index: number, sessionId: string): P
 }
 
 /** What a client calls a server that is not there, or not any more. */
-const GONE: ReadonlySet<Code> = new Set([Code.Unavailable, Code.Aborted]);
+const GONE: ReadonlySet<Code> = new Set([Code.Unavailable, Code.Aborted, Code.Canceled]);
 
 /** Calls until a replica answers: one of them always does. */
 async function insist<T>(replicas: Replicas, first: number, call: (transport: Transport) => Promise<T>): Promise<T> {
