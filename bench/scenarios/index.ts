@@ -12,6 +12,7 @@ import { setState } from "./set-state.js";
 import { snapshot } from "./snapshot.js";
 import { startup } from "./startup.js";
 import { strangers } from "./strangers.js";
+import { taskDispatch } from "./task-dispatch.js";
 import { waits } from "./waits.js";
 import { watcherMemory } from "./watcher-memory.js";
 
@@ -24,6 +25,7 @@ export const scenarios: readonly Scenario[] = [
   heartbeat,
   sessions,
   waits,
+  taskDispatch,
   strangers,
   ownAgents,
   growth,

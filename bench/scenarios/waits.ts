@@ -1,6 +1,7 @@
 import { State } from "../../gen/opscore/v1/common_pb.js";
 import { WaitForStateRequestSchema } from "../../gen/opscore/v1/state_service_pb.js";
 import { percentile } from "../harness/statistics.js";
+import { call } from "../load/call.js";
 import { Connections } from "../load/connections.js";
 import { encode, report, STATES } from "../load/dialects/opscore.js";
 import type { Connection } from "../load/http2/connection.js";
@@ -70,19 +71,6 @@ function wait(connection: Connection, agent: number, sequence: number): Promise<
     `${STATES}/WaitForState`,
     encode(WaitForStateRequestSchema, { agentId: agentId(agent), states }),
   );
-}
-
-function call(connection: Connection, path: string, message: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let answered = false;
-    connection.call(path, message, true, {
-      message: () => (answered = true),
-      ended: () => {
-        if (answered) resolve();
-        else reject(new Error(`a call of ${path} failed`));
-      },
-    });
-  });
 }
 
 function fail(error: unknown): never {
