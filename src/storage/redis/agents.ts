@@ -69,9 +69,13 @@ export class Agents {
   async get(agentKey: AgentKey): Promise<Agent | undefined> {
     const place = this.place(agentKey);
     const { key } = place;
-    const values = await this.commands.read(key, (client) => client.hmget(key, ...FIELDS));
+    const values = await this.readPresent(
+      key,
+      () => this.commands.read(key, (client) => client.hmget(key, ...FIELDS)),
+      ([first]) => first != null,
+    );
+    if (values === undefined) return undefined;
     const [state, record, capabilities, labels, ttl, due] = values;
-    if (state == null && (await this.isAbsent(key))) return undefined;
     if (values.some((value) => value === null)) throw new CorruptRecordError(key, "incomplete");
     const end = due === "0" ? "null" : due;
     return decodeAgent(`[${[state, record, capabilities, labels, ttl, end].join(",")}]`, place);
@@ -80,10 +84,14 @@ export class Agents {
   async getState(agentKey: AgentKey): Promise<StateRecord | undefined> {
     const place = this.place(agentKey);
     const { key } = place;
-    const state = await this.commands.read(key, (client) => client.hget(key, "state"));
-    if (state !== null) return decodeState(state, place);
-    if (await this.isAbsent(key)) return undefined;
-    throw new CorruptRecordError(key, "incomplete");
+    const state = await this.readPresent(
+      key,
+      () => this.commands.read(key, (client) => client.hget(key, "state")),
+      (value) => value !== null,
+    );
+    if (state === undefined) return undefined;
+    if (state === null) throw new CorruptRecordError(key, "incomplete");
+    return decodeState(state, place);
   }
 
   async renewLease(command: RenewLease): Promise<RenewedLease> {
@@ -111,8 +119,23 @@ export class Agents {
     };
   }
 
-  private async isAbsent(key: string): Promise<boolean> {
-    return (await this.commands.read(key, (client) => client.exists(key))) === 0;
+  /**
+   * Reads a record of which something must be there if it is. A record that is there without it may have been made between the read
+   * and the question whether it is there, so it is read once more before it counts as damaged.
+   *
+   * @returns undefined when there is no such record
+   */
+  private async readPresent<T>(
+    key: string,
+    read: () => Promise<T>,
+    isThere: (value: T) => boolean,
+  ): Promise<T | undefined> {
+    const value = await read();
+    if (isThere(value)) return value;
+    if ((await this.commands.read(key, (client) => client.exists(key))) === 0) return undefined;
+    const again = await read();
+    if (isThere(again)) return again;
+    return (await this.commands.read(key, (client) => client.exists(key))) === 0 ? undefined : again;
   }
 
   private place({ namespace, agentId }: AgentKey): Place {

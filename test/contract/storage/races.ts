@@ -39,6 +39,21 @@ export function racesContract(factory: StorageFactory): void {
       expect(await subject.events()).toHaveLength(CALLERS);
     });
 
+    it("show an agent that is being registered, or nothing, and never half of it", async () => {
+      const ids = times(100, (index) => `agent-${index}`);
+      const outcomes = await Promise.all(
+        ids.map(async (agentId, index) => {
+          const key = { namespace: NAMESPACE, agentId };
+          // The reads of one replica overlap with the registration through the other.
+          const reads = times(4, () => attempt<unknown>(() => subject.replica.getState(key)));
+          if (index % 2 === 0) reads.push(...times(4, () => attempt<unknown>(() => subject.replica.getAgent(key))));
+          await subject.storage.registerAgent(aRegistration(agentId));
+          return Promise.all(reads);
+        }),
+      );
+      expect(tally(outcomes.flat())).toEqual({ OK: 600 });
+    });
+
     it("let one of many deregister", async () => {
       await subject.storage.registerAgent(aRegistration("a"));
       const outcomes = await race(subject, (on) => on.deregisterAgent({ ...KEY, incarnation: 0, actor: ACTOR }));
