@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { Redis } from "ioredis";
 import type { RedisTarget } from "../../src/storage/redis/index.js";
 import { redisBinary } from "./redis-binary.js";
 
@@ -70,6 +71,11 @@ export class RedisProcess {
 
   get target(): RedisTarget {
     return targetAt(this.port);
+  }
+
+  /** A client that the caller disconnects. */
+  client(): Redis {
+    return new Redis(this.url);
   }
 
   /** Starts it again after {@link stop} or {@link kill}, with what it had on disk. */

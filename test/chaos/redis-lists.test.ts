@@ -1,0 +1,3 @@
+import { describePageCost } from "../storage/redis/page-cost-suite.js";
+
+describePageCost(1_000, 100_000);
