@@ -102,9 +102,15 @@ export class RedisSentinels {
     };
   }
 
-  /** Has the Sentinels choose another primary though this one is well. */
+  /** Has the Sentinels choose another primary though this one is well; again, when they give up on it. */
   async handOver(): Promise<void> {
-    await this.client(this.sentinelThatRuns()).call("SENTINEL", "FAILOVER", MASTER_NAME);
+    const sentinel = this.sentinelThatRuns();
+    const client = this.client(sentinel);
+    const ask = (): Promise<unknown> => client.call("SENTINEL", "FAILOVER", MASTER_NAME);
+    const subscriber = this.client(sentinel);
+    subscriber.on("pmessage", () => void ask().catch(() => undefined));
+    await subscriber.psubscribe("-failover-abort-*");
+    await ask();
   }
 
   async remove(): Promise<void> {

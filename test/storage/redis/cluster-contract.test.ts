@@ -1,9 +1,12 @@
-import { afterAll, beforeAll } from "vitest";
+import { afterAll, beforeAll, vi } from "vitest";
 import { describeStorageModel } from "../../contract/storage-model.js";
 import { describeStorageContract } from "../../contract/storage.js";
 import { present } from "../../contract/storage/harness.js";
 import { RedisCluster } from "../../helpers/redis-cluster.js";
 import { redisStorageFactory } from "../../helpers/redis-storage.js";
+
+// Six nodes and their connections take turns on the machine: what waits for thousands of answers one after the other takes long.
+vi.setConfig({ testTimeout: 120_000 });
 
 let redis: RedisCluster | undefined;
 
