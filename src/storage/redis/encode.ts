@@ -70,8 +70,12 @@ export function encodeSessionPatch(
  * depends, and which depend on it.
  */
 export function encodePlans(plans: readonly TaskPlan[], workflowId: string): readonly string[] {
-  const dependants = new Map<string, string[]>(plans.map(({ taskId }) => [taskId, []]));
-  for (const { taskId, dependsOn } of plans) for (const each of dependsOn) dependants.get(each)?.push(taskId);
+  const dependants = new Map<string, string[]>();
+  for (const { taskId, dependsOn } of plans) {
+    // What comes later is nothing to wait for: nobody could tell when it is done.
+    for (const each of dependsOn) dependants.get(each)?.push(taskId);
+    dependants.set(taskId, []);
+  }
   return plans.flatMap((plan) => [
     plan.taskId,
     encodePlan(plan, workflowId),

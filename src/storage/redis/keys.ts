@@ -151,6 +151,10 @@ export class Keys {
     return `${this.base(partition)}${KEY_NAMES.assigned}${namespace}/${agentId}`;
   }
 
+  slots(partition: number, namespace: string, agentId: string): string {
+    return `${this.base(partition)}${KEY_NAMES.slots}${namespace}/${agentId}`;
+  }
+
   workflow(partition: number, namespace: string, workflowId: string): string {
     return `${this.base(partition)}${KEY_NAMES.workflow}${namespace}/${workflowId}`;
   }

@@ -1,7 +1,6 @@
 import type { AgentKey, AttemptKey, ReserveSlot, Slot, SlotOutcome } from "../storage.js";
 import type { Commands } from "./commands.js";
 import { CorruptRecordError } from "./failures.js";
-import { KEY_NAMES } from "./keys.js";
 
 /** The room that agents have for tasks. Nothing of it is in the log. */
 export class Slots {
@@ -14,7 +13,8 @@ export class Slots {
     const [kind, now, ...cells] = Array.isArray(reply) ? reply.map(String) : [];
     if (kind === "reserved" || kind === "unavailable") return { kind };
     const slots: Slot[] = [];
-    for (let at = 0; at < cells.length; at += 2) slots.push(toSlot(cells[at] ?? "", cells[at + 1] ?? "", command));
+    const key = this.commands.keys.slots(this.partitionOf(command), namespace, agentId);
+    for (let at = 0; at < cells.length; at += 2) slots.push(toSlot(cells[at] ?? "", cells[at + 1] ?? "", key));
     return { kind: "full", slots, now: Number(now) };
   }
 
@@ -29,11 +29,12 @@ export class Slots {
   }
 }
 
-function toSlot(task: string, value: string, { namespace, agentId }: AgentKey): Slot {
+/** @param key where it came from, for the error */
+function toSlot(task: string, value: string, key: string): Slot {
   const [sessionId = "", taskId = ""] = task.split("/");
   const [attempt = NaN, reserveTime = NaN] = value.split(" ").map(Number);
   if (Number.isNaN(attempt) || Number.isNaN(reserveTime)) {
-    throw new CorruptRecordError(`${KEY_NAMES.slots}${namespace}/${agentId}`, "not a slot");
+    throw new CorruptRecordError(key, "not a slot");
   }
   return { sessionId, taskId, attempt, reserveTime };
 }

@@ -17,7 +17,7 @@ import type { RedisStorageSettings } from "./options.js";
 import type { ScriptName } from "./scripts.js";
 
 /** How many tasks one call looks at to expire attempts: while it does, Redis does nothing else. */
-const BUDGET = 500;
+const BUDGET = 150;
 
 /** Where one task is. */
 interface Place {

@@ -20,7 +20,7 @@ local function cancel()
   if TASK_ENDS[task.status] then
     return '["TASK_ENDED","' .. task.status .. '"]'
   end
-  prepareEnd(run, { { task, TASK.CANCELLED } })
+  planMoves(run, { { task, TASK.CANCELLED } })
   task.parts[TP.error] = message
   moveTask(run, task, TASK.CANCELLED)
   settle(run)

@@ -57,9 +57,12 @@ local function complete()
       moves[#moves + 1] = { dependant, TASK.READY }
       plans[dependant] = planOf(dependant, run.tasksKey)
       needed[dependant] = loadTasks(run, plans[dependant].dependsOn)
+      for _, dependency in ipairs(needed[dependant]) do
+        partsOf(dependency, run.tasksKey)
+      end
     end
   end
-  prepareEnd(run, moves)
+  planMoves(run, moves)
 
   task.parts[TP.result], task.parts[TP.reason], task.parts[TP.error] = result, '""', '""'
   moveTask(run, task, TASK.COMPLETED)
@@ -68,7 +71,7 @@ local function complete()
     local dependant = moves[index][1]
     local delay = plans[dependant].delay
     local _, time = stamp(part)
-    dependant.parts[TP.inputs] = collectResults(needed[dependant])
+    dependant.parts[TP.inputs] = collectResults(needed[dependant], run.tasksKey)
     dependant.cells[T.due], dependant.cells[T.notBefore] = int(NOW_MS + delay), startAfter(time, delay)
     moveTask(run, dependant, TASK.READY)
   end

@@ -20,9 +20,9 @@ local function lease()
   if not task then
     return '["TASK_NOT_FOUND"]'
   end
-  local cells, agent = task.cells, '"' .. agentId .. '"'
+  local cells, parts, agent = task.cells, partsOf(task, run.tasksKey), '"' .. agentId .. '"'
   local current = tonumber(cells[T.attempt])
-  if task.status == TASK.LEASED and current == attempt and task.parts[TP.agentId] == agent
+  if task.status == TASK.LEASED and current == attempt and parts[TP.agentId] == agent
       and cells[T.agentIncarnation] == incarnation then
     return task.text
   end
@@ -36,7 +36,8 @@ local function lease()
   cells[T.attempt], cells[T.attemptsLeft] = int(attempt), int(tonumber(cells[T.attemptsLeft]) - 1)
   cells[T.agentIncarnation], cells[T.delivery], cells[T.due] = incarnation, delivery, int(NOW_MS + timeout)
   cells[T.leaseExpireTime], cells[T.deadline] = int(time + leaseMs), int(time + timeout)
-  cells[T.startTime], task.parts[TP.agentId] = int(time), agent
+  cells[T.startTime], parts[TP.agentId] = int(time), agent
+  planMoves(run, { { task, TASK.LEASED } })
   moveTask(run, task, TASK.LEASED, NOW_MS + leaseMs)
   noteAgent(run, agentId)
   if run.session.status == SESSION.STARTED then

@@ -73,7 +73,7 @@ local function addTasks(session)
     end
     budget = budget - #chosen
     for index, task in ipairs(loadTasks(run, chosen)) do
-      if not agent or task.parts[TP.agentId] == agent then
+      if not agent or partsOf(task, run.tasksKey)[TP.agentId] == agent then
         for _, cell in ipairs({ int(run.session.ordinal), int(places[index]), run.namespace, run.id, task.text }) do
           result[#result + 1] = cell
         end

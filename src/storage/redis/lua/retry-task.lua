@@ -24,6 +24,7 @@ local function retry()
     return '["SESSION_ENDED","' .. status .. '"]'
   end
   task.cells[T.attemptsLeft], task.cells[T.due] = int(planOf(task, run.tasksKey).maxAttempts), int(NOW_MS)
+  planMoves(run, { { task, TASK.READY } })
   moveTask(run, task, TASK.READY)
   if SESSION_ENDS[status] then
     local parts = { unpack(run.session.parts) }

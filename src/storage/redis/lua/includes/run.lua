@@ -18,6 +18,7 @@
 -- How many arguments a command gets at most.
 local CHUNK = 500
 local OPEN = "[" .. TASK.READY .. TASK.LEASED .. "]"
+local UNENDED = "[" .. TASK.PENDING .. TASK.READY .. TASK.LEASED .. "]"
 
 local function runKey(part, namespace, id)
   return entityKey(part, NAMES.run, namespace, id)
@@ -41,11 +42,11 @@ local function loadRun(part, namespace, id, session)
   end
   local key = runKey(part, namespace, id)
   local statuses, agents = unpack(read("HMGET", key, "statuses", "agents"))
-  if not statuses then
-    if redis.call("EXISTS", key) == 1 then
-      fail("CORRUPT", key)
-    end
+  if not statuses and redis.call("EXISTS", key) == 0 then
     return nil
+  end
+  if not string.find(statuses or "", "^[1-6]+$") then
+    fail("CORRUPT", key)
   end
   return {
     part = part, namespace = namespace, id = id, session = session, key = key, tasksKey = tasksKey(part, namespace, id),
@@ -93,29 +94,50 @@ local function splitIds(text)
   return ids
 end
 
+-- Reads all tasks, and takes those apart of which the end of a session wants to know more than that they have not begun.
 local function loadAll(run)
-  run.all = run.all or loadTasks(run, splitIds(read("HGET", run.key, "plan")))
-  return run.all
-end
-
-local function withStatus(statuses, index, status)
-  return string.sub(statuses, 1, index) .. status .. string.sub(statuses, index + 2)
-end
-
--- Reads what the end of the session will want, when it is to end once the given tasks have moved.
---
--- moves  pairs of a task and its next status
-local function prepareEnd(run, moves)
-  local statuses = run.statuses
-  for _, move in ipairs(moves) do
-    statuses = withStatus(statuses, tonumber(move[1].cells[T.index]), move[2])
+  if not run.all then
+    run.all = loadTasks(run, splitIds(read("HGET", run.key, "plan")))
+    for _, task in ipairs(run.all) do
+      if task.status ~= TASK.PENDING and task.status ~= TASK.READY then
+        partsOf(task, run.tasksKey)
+      end
+    end
   end
-  if not SESSION_ENDS[run.session.status] and not string.find(statuses, OPEN) then
+end
+
+-- Says what becomes of tasks, before any of it is done; when the session is to end with that, all of it is read.
+--
+-- moves  pairs of a task and its next status, in the order of the plan
+local function planMoves(run, moves)
+  local pieces, at = {}, 1
+  for _, move in ipairs(moves) do
+    local index = tonumber(move[1].cells[T.index]) + 1
+    pieces[#pieces + 1], pieces[#pieces + 2] = string.sub(run.statuses, at, index - 1), move[2]
+    at = index + 1
+    partsOf(move[1], run.tasksKey)
+  end
+  pieces[#pieces + 1] = string.sub(run.statuses, at)
+  local statuses = table.concat(pieces)
+  if #statuses ~= #run.statuses then
+    fail("CORRUPT", run.tasksKey)
+  end
+  run.statuses = statuses
+  if not SESSION_ENDS[run.session.status] and not string.find(run.statuses, OPEN) then
     loadAll(run)
   end
 end
 
--- Commits a new status of a task, whose other cells and parts were set before.
+-- Puts a member into a sorted set, or takes it out when it has no score.
+local function place(key, score, member)
+  if score then
+    redis.call("ZADD", key, int(score), member)
+  else
+    redis.call("ZREM", key, member)
+  end
+end
+
+-- Commits a new status of a task, as it was planned; its other cells and parts were set before.
 --
 -- leaseEnd  when the lease runs out, of a task that is now LEASED
 local function moveTask(run, task, status, leaseEnd)
@@ -133,18 +155,12 @@ local function moveTask(run, task, status, leaseEnd)
   writeTask(task)
   appendLog(part, revision, '[1,3,"' .. run.namespace .. '","' .. run.id .. '",' .. from .. "," .. task.text .. "]")
   run.writes[#run.writes + 1] = task
-  run.statuses = withStatus(run.statuses, tonumber(cells[T.index]), status)
-
-  local member = run.id .. "/" .. task.id
-  local attempts, assigned = part.base .. NAMES.attempts, part.base .. NAMES.assigned .. run.namespace .. "/"
-    .. string.sub(task.parts[TP.agentId], 2, -2)
-  if from == TASK.LEASED then
-    redis.call("ZREM", attempts, run.namespace .. "/" .. member)
-    redis.call("ZREM", assigned, member)
-  end
-  if status == TASK.LEASED then
-    redis.call("ZADD", attempts, int(leaseEnd), run.namespace .. "/" .. member)
-    redis.call("ZADD", assigned, int(run.session.ordinal), member)
+  if from == TASK.LEASED or status == TASK.LEASED then
+    local attempts, member = part.base .. NAMES.attempts, run.id .. "/" .. task.id
+    local agentId = string.sub(partsOf(task, run.tasksKey)[TP.agentId], 2, -2)
+    local assigned = entityKey(part, NAMES.assigned, run.namespace, agentId)
+    place(attempts, leaseEnd, run.namespace .. "/" .. member)
+    place(assigned, leaseEnd and run.session.ordinal, member)
   end
 end
 
@@ -157,25 +173,17 @@ local function noteAgent(run, agentId)
   end
 end
 
-local function place(key, isIn, ordinal, member)
-  if isIn then
-    redis.call("ZADD", key, int(ordinal), member)
-  else
-    redis.call("ZREM", key, member)
-  end
-end
-
 -- Moves a run between the indexes of statuses.
 local function indexStatuses(part, namespace, id, ordinal, before, after)
   for status = TASK.PENDING, TASK.CANCELLED do
     local isIn = string.find(after, status, 1, true) ~= nil
     if isIn ~= (string.find(before, status, 1, true) ~= nil) then
-      place(statusKey(part, namespace, status), isIn, ordinal, id)
+      place(statusKey(part, namespace, status), isIn and ordinal, id)
     end
   end
   local isOpen = string.find(after, OPEN) ~= nil
   if isOpen ~= (string.find(before, OPEN) ~= nil) then
-    place(part.base .. NAMES.open, isOpen, ordinal, namespace .. "/" .. id)
+    place(part.base .. NAMES.open, isOpen and ordinal, namespace .. "/" .. id)
   end
 end
 
@@ -219,9 +227,10 @@ local function cancelOpen(run)
       moveTask(run, task, TASK.CANCELLED)
     end
   end
+  run.statuses = string.gsub(run.statuses, UNENDED, TASK.CANCELLED)
 end
 
--- Ends the session when nothing of it can run any more, for which `prepareEnd` has read what is needed.
+-- Ends the session when nothing of it can run any more, for which `planMoves` has read what is needed.
 local function settle(run)
   if SESSION_ENDS[run.session.status] or string.find(run.statuses, OPEN) then
     return
@@ -244,10 +253,10 @@ local function settle(run)
   -- What somebody has set by hand stays.
   local parts = { unpack(run.session.parts) }
   if parts[S.result] == "null" then
-    parts[S.result] = collectResults(completed)
+    parts[S.result] = collectResults(completed, run.tasksKey)
   end
   if parts[S.error] == '""' and failed then
-    parts[S.error] = '"task ' .. failed.id .. " failed: " .. string.sub(failed.parts[TP.reason], 2, -2) .. '"'
+    parts[S.error] = '"task ' .. failed.id .. " failed: " .. string.sub(partsOf(failed, run.tasksKey)[TP.reason], 2, -2) .. '"'
   end
   moveSession(run, status, parts)
 end
@@ -257,9 +266,7 @@ local function failAttempt(run, task, reason, message, isPermanent, jitter)
   local plan = planOf(task, run.tasksKey)
   local attemptsLeft = tonumber(task.cells[T.attemptsLeft])
   local isLast = isPermanent or attemptsLeft == 0
-  if isLast then
-    prepareEnd(run, { { task, TASK.FAILED } })
-  end
+  planMoves(run, { { task, isLast and TASK.FAILED or TASK.READY } })
   task.parts[TP.reason], task.parts[TP.error] = reason, message
   if isLast then
     moveTask(run, task, TASK.FAILED)

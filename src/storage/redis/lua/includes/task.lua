@@ -12,7 +12,7 @@
 --
 -- @include partition
 
--- The cells of a task and, after them, its parts; all as texts.
+-- The cells of a task, as texts, and its parts.
 local T = {
   revision = 1, status = 2, index = 3, attempt = 4, attemptsLeft = 5, agentIncarnation = 6, delivery = 7, due = 8,
   notBefore = 9, leaseExpireTime = 10, deadline = 11, createTime = 12, startTime = 13, updateTime = 14, endTime = 15,
@@ -21,39 +21,49 @@ local TP = { agentId = 1, inputs = 2, result = 3, reason = 4, error = 5, plan = 
 local TASK_CELLS, TASK_PARTS = 15, 6
 local NUMBER, OPTIONAL = "(%d+),", "([^,]+),"
 local TASK_HEAD = "^%[1," .. string.rep(NUMBER, 8) .. string.rep(OPTIONAL, 3) .. NUMBER .. OPTIONAL .. NUMBER .. OPTIONAL
-  .. "%[" .. string.rep(NUMBER, 5) .. "(%d+)%],()"
+  .. "()%["
+local PART_LENGTHS = "^%[" .. string.rep(NUMBER, 5) .. "(%d+)%],()"
 local PLAN_HEAD = "^%[1," .. string.rep(OPTIONAL, 7) .. "(%[[^%]]*%])"
 
 local function parseTask(text, id)
   local cells = { string.match(text, TASK_HEAD) }
-  local at = cells[TASK_CELLS + TASK_PARTS + 1]
-  if not at then
-    return nil
+  local rest = cells[TASK_CELLS + 1]
+  return rest and { id = id, text = text, cells = cells, rest = rest, status = tonumber(cells[T.status]) }
+end
+
+-- The parts of a task, which are taken apart when somebody wants them: there may be many tasks. Fails with CORRUPT and the key.
+local function partsOf(task, key)
+  if task.parts then
+    return task.parts
   end
+  local lengths = { string.match(task.text, PART_LENGTHS, task.rest) }
+  local at = lengths[TASK_PARTS + 1] or fail("CORRUPT", key)
   local parts = {}
   for index = 1, TASK_PARTS do
-    local length = tonumber(cells[TASK_CELLS + index])
-    parts[index] = string.sub(text, at, at + length - 1)
+    local length = tonumber(lengths[index])
+    parts[index] = string.sub(task.text, at, at + length - 1)
     at = at + length + 1
   end
-  return { id = id, text = text, cells = cells, parts = parts, status = tonumber(cells[T.status]) }
+  task.parts = parts
+  return parts
 end
 
 -- Makes the text of what was changed.
 local function writeTask(task)
-  local parts = task.parts
-  local lengths = {}
-  for index = 1, TASK_PARTS do
-    lengths[index] = #parts[index]
+  local head, parts = "[1," .. table.concat(task.cells, ",", 1, TASK_CELLS) .. ",", task.parts
+  if parts then
+    local lengths = #parts[1] .. "," .. #parts[2] .. "," .. #parts[3] .. "," .. #parts[4] .. "," .. #parts[5] .. "," .. #parts[6]
+    task.text = head .. "[" .. lengths .. "]," .. table.concat(parts, ",") .. "]"
+  else
+    task.text = head .. string.sub(task.text, task.rest)
   end
-  task.text = "[1," .. table.concat(task.cells, ",", 1, TASK_CELLS) .. ",[" .. table.concat(lengths, ",") .. "],"
-    .. table.concat(parts, ",") .. "]"
+  task.rest = #head + 1
 end
 
 -- What commands want to know of a task's plan. Fails with CORRUPT and the key when it cannot be read.
 local function planOf(task, key)
   local timeout, delay, _, maxAttempts, initialBackoff, maxBackoff, multiplier, dependsOn =
-    string.match(task.parts[TP.plan], PLAN_HEAD)
+    string.match(partsOf(task, key)[TP.plan], PLAN_HEAD)
   local plan = {
     timeout = tonumber(timeout), delay = tonumber(delay), maxAttempts = tonumber(maxAttempts),
     initialBackoff = tonumber(initialBackoff), maxBackoff = tonumber(maxBackoff), multiplier = tonumber(multiplier),
@@ -87,10 +97,10 @@ local function startAfter(time, delay)
 end
 
 -- Puts the results of tasks together, in their order: `collectResults`. "null" when there is none.
-local function collectResults(tasks)
+local function collectResults(tasks, key)
   local collected, bytes = {}, 2
   for _, task in ipairs(tasks) do
-    local result = task.parts[TP.result]
+    local result = partsOf(task, key)[TP.result]
     if result == "null" then
       result = "{}"
     end
