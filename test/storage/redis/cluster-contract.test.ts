@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, vi } from "vitest";
 import { describeStorageModel } from "../../contract/storage-model.js";
 import { describeStorageContract } from "../../contract/storage.js";
+import { describeTaskModel } from "../../contract/task-model.js";
 import { present } from "../../contract/storage/harness.js";
 import { RedisCluster } from "../../helpers/redis-cluster.js";
 import { redisStorageFactory } from "../../helpers/redis-storage.js";
@@ -20,3 +21,4 @@ const factory = redisStorageFactory(() => ({ target: present(redis).target }));
 
 describeStorageContract("Redis Cluster, two replicas", factory);
 describeStorageModel("Redis Cluster", factory, { runs: 10, exactTime: true });
+describeTaskModel("Redis Cluster", factory, { runs: 10, exactTime: true });

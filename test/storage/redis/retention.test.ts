@@ -1,6 +1,6 @@
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { SessionStatus, State } from "../../../src/storage/records.js";
+import { SessionStatus, State, TaskStatus } from "../../../src/storage/records.js";
 import { createRedisStorage, type RedisStorage, type RedisStorageOptions } from "../../../src/storage/redis/index.js";
 import { REQUEST_MEMORY_MS } from "../../../src/storage/storage.js";
 import { reasonOf, times } from "../../contract/storage/harness.js";
@@ -16,6 +16,18 @@ import {
 } from "../../helpers/records.js";
 import { RedisProcess } from "../../helpers/redis-process.js";
 import { freshPrefix } from "../../helpers/redis-storage.js";
+import {
+  aCancellation,
+  aCompletion,
+  aFailure,
+  aLease,
+  aRelease,
+  aReservation,
+  aRun,
+  aTask,
+  aTaskKey,
+  aWorkflow,
+} from "../../helpers/tasks.js";
 
 const AGE_MS = 60_000;
 
@@ -138,6 +150,89 @@ describe("retention", () => {
     await storage.expireLeases({ stalledMs: 0 });
     expect(await listed("")).toEqual(["w"]);
     expect(await keys("ended")).toEqual([]);
+  });
+
+  it("leaves nothing of the work of a session that is forgotten", async () => {
+    await open();
+    await storage.startSession(aRun([aTask("t"), aTask("u", { dependsOn: ["t"] }), aTask("v")]));
+    await storage.leaseTask(aLease("t"));
+    await storage.leaseTask(aLease("v", 1, { agentId: "b" }));
+    await storage.completeTask(aCompletion("t", 1, { result: { done: true } }));
+    await storage.failTask(aFailure("v", 1));
+    expect(await keys()).toEqual([
+      "log",
+      "meta",
+      "open",
+      "run:default/s",
+      "runs-in:default/2",
+      "runs-in:default/4",
+      "runs-of:default/a",
+      "runs-of:default/b",
+      "runs:default",
+      "session:default/s",
+      "sessions:default",
+      "tasks:default/s",
+    ]);
+    await storage.leaseTask(aLease("u"));
+    expect(await keys("a")).toEqual(["assigned:default/a", "attempts"]);
+    await storage.updateSession(aSessionUpdate("s", { status: SessionStatus.FAILED }));
+    expect(await keys("a")).toEqual([]);
+    expect(await keys("open")).toEqual([]);
+    clock.advance(AGE_MS + 1);
+    await storage.expireLeases({ stalledMs: 0 });
+    expect(await keys()).toEqual(["log", "meta"]);
+    expect(await storage.getTask(aTaskKey("t"))).toBeUndefined();
+  });
+
+  it("forgets a session that its last task has ended", async () => {
+    await open({ maxEndedSessions: 1 });
+    for (const sessionId of ["s", "t"]) {
+      await storage.startSession(aRun([aTask("x")], { sessionId }));
+      await storage.leaseTask(aLease("x", 1, { sessionId }));
+    }
+    await storage.completeTask(aCompletion("x", 1, { sessionId: "t" }));
+    await storage.cancelTask(aCancellation("x", { sessionId: "s" }));
+    expect(await keys("session:")).toEqual(["session:default/s"]);
+    expect(await keys("tasks:")).toEqual(["tasks:default/s"]);
+    expect(await keys("runs-in:")).toEqual([`runs-in:default/${TaskStatus.CANCELLED}`]);
+  });
+
+  it("forgets no session that was opened again, however old its first end is", async () => {
+    await open({ maxEndedSessions: 1 });
+    await storage.startSession(aRun([aTask("x")]));
+    await storage.leaseTask(aLease("x"));
+    await storage.failTask(aFailure("x", 1, { permanent: true }));
+    expect(await keys("ended")).toEqual(["ended"]);
+    await storage.retryTask(aTaskKey("x"));
+    expect(await keys("ended")).toEqual([]);
+    for (const sessionId of ["t", "u"]) {
+      await storage.startSession(aRun([], { sessionId }));
+      await storage.updateSession(aSessionUpdate(sessionId, { status: SessionStatus.COMPLETED }));
+    }
+    clock.advance(AGE_MS + 1);
+    await storage.expireLeases({ stalledMs: 0 });
+    expect(await keys("session:")).toEqual(["session:default/s"]);
+    await storage.leaseTask(aLease("x", 2));
+    expect(await storage.completeTask(aCompletion("x", 2))).toMatchObject({ status: TaskStatus.COMPLETED });
+  });
+
+  it("leaves no slots of an agent that has gone or come again, and no workflow that was deleted", async () => {
+    await open();
+    const idle = { initialState: State.IDLE, maxConcurrentTasks: 2 };
+    await storage.registerAgent(aRegistration("a", idle));
+    await storage.reserveSlot(aReservation("t"));
+    expect(await keys("slots")).toEqual(["slots:default/a"]);
+    await storage.registerAgent(aRegistration("a", idle));
+    expect(await keys("slots")).toEqual([]);
+    await storage.reserveSlot(aReservation("t", 1, { incarnation: 2 }));
+    await storage.reserveSlot(aReservation("u", 1, { incarnation: 2 }));
+    await storage.releaseSlot(aRelease("t"));
+    await deregister("a");
+    expect(await keys("slots")).toEqual([]);
+    await storage.putWorkflow(aWorkflow("w"));
+    expect(await keys("workflow")).toEqual(["workflow:default/w", "workflows:default"]);
+    await storage.deleteWorkflow({ namespace: NAMESPACE, workflowId: "w", expectedRevision: 0 });
+    expect(await keys("workflow")).toEqual([]);
   });
 
   it("remembers the answer to a request for ten minutes", async () => {
