@@ -86,6 +86,14 @@ export function slotsContract(factory: StorageFactory): void {
       await fullWith(["t", 1], ["t", 2]);
     });
 
+    it("keeps agents of one name in two namespaces apart", async () => {
+      await given(subject);
+      await subject.storage.registerAgent(aRegistration(AGENT, { namespace: "other", initialState: State.IDLE }));
+      await reserve("t");
+      expect(await reserve("t", 2, { namespace: "other" })).toEqual(RESERVED);
+      await fullWith(["t", 1]);
+    });
+
     it.each([
       ["is not there", "nobody", 1],
       ["has another incarnation, an older one", AGENT, 0],

@@ -6,13 +6,17 @@ import {
   aCompletion,
   aFailure,
   aLease,
+  aRelease,
+  aRenewal,
+  aReservation,
   aRun,
   aTask,
   aTaskKey,
   aTaskQuery,
+  aWorkflow,
 } from "../../helpers/tasks.js";
-import { aSessionQuery } from "../../helpers/records.js";
-import { failureOf, present, times, useStorage, type StorageFactory } from "./harness.js";
+import { aSessionQuery, NAMESPACE } from "../../helpers/records.js";
+import { failureOf, present, reasonOf, times, useStorage, type StorageFactory, type Subject } from "./harness.js";
 
 /** ListTasks, and how tasks of different namespaces stay apart. */
 export function taskListsContract(factory: StorageFactory): void {
@@ -147,6 +151,34 @@ export function taskListsContract(factory: StorageFactory): void {
         (await storage.listSessions(aSessionQuery({ namespace }))).items.map(({ endTime }) => endTime !== undefined);
       expect([await listed("one"), await listed("two")]).toEqual([[true], [false]]);
       expect(present(await storage.getTask(aTaskKey("t", { namespace: "two" }))).attempt).toBe(0);
+    });
+  });
+
+  describe("a closed storage", () => {
+    const subject = useStorage(factory);
+
+    it.each<[string, (subject: Subject) => unknown]>([
+      ["startSession", ({ storage }) => storage.startSession(aRun([aTask("t")], { sessionId: "new" }))],
+      ["leaseTask", ({ storage }) => storage.leaseTask(aLease("t"))],
+      ["renewTask", ({ storage }) => storage.renewTask(aRenewal("t"))],
+      ["completeTask", ({ storage }) => storage.completeTask(aCompletion("t"))],
+      ["failTask", ({ storage }) => storage.failTask(aFailure("t"))],
+      ["cancelTask", ({ storage }) => storage.cancelTask(aCancellation("t"))],
+      ["retryTask", ({ storage }) => storage.retryTask(aTaskKey("t"))],
+      ["expireTasks", ({ storage }) => storage.expireTasks({ jitter: 0 })],
+      ["getTask", ({ storage }) => storage.getTask(aTaskKey("t"))],
+      ["listTasks", ({ storage }) => storage.listTasks(aTaskQuery())],
+      ["snapshotTasks", ({ storage }) => storage.snapshotTasks({ namespace: NAMESPACE, of: { kind: "open" } })],
+      ["reserveSlot", ({ storage }) => storage.reserveSlot(aReservation("t"))],
+      ["releaseSlot", ({ storage }) => storage.releaseSlot(aRelease("t"))],
+      ["putWorkflow", ({ storage }) => storage.putWorkflow(aWorkflow("w"))],
+      ["getWorkflow", ({ storage }) => storage.getWorkflow({ namespace: NAMESPACE, workflowId: "w" })],
+      ["listWorkflows", ({ storage }) => storage.listWorkflows({ namespace: NAMESPACE, limit: 1, cursor: undefined })],
+      ["deleteWorkflow", ({ storage }) => storage.deleteWorkflow({ ...aWorkflow("w"), expectedRevision: 0 })],
+    ])("refuses %s", async (_command, call) => {
+      await subject.storage.startSession(aRun([aTask("t")]));
+      await subject.storage.close();
+      expect(await reasonOf(() => call(subject))).toBe("SERVER_STOPPING");
     });
   });
 }

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { SessionStatus, TaskStatus, type TaskRecord } from "../../../src/storage/records.js";
+import { SessionStatus, TaskDelivery, TaskStatus, type TaskRecord } from "../../../src/storage/records.js";
 import type { Position, Snapshot, TaskSnapshotQuery } from "../../../src/storage/storage.js";
 import { aSessionUpdate, NAMESPACE } from "../../helpers/records.js";
 import { aCancellation, aChain, aCompletion, aFailure, aLease, aRun, aTask, aTaskKey } from "../../helpers/tasks.js";
 import { attempt, present, times, useStorage, type StorageFactory, type Subject } from "./harness.js";
+import { Follower } from "./journal.js";
 
 const OPEN: TaskSnapshotQuery = { namespace: NAMESPACE, of: { kind: "open" } };
 
@@ -181,6 +182,27 @@ export function taskSnapshotsContract(factory: StorageFactory): void {
         expect(reader.tasks.size).toBe(3 * ids.length);
         for (const task of reader.tasks.values()) expect(task).toEqual(present(await subject.storage.getTask(task)));
       }
+    });
+  });
+
+  describe("changes of tasks", () => {
+    const subject = useStorage(factory);
+
+    it("reach whoever follows the log, through any replica, as they are in it", async () => {
+      const followers = [new Follower(), new Follower()] as const;
+      const tails = await Promise.all([subject.storage.tail(followers[0]), subject.replica.tail(followers[1])]);
+      const { storage } = subject;
+      const parameters = { text: "ü 🙂 \u2028", list: [1.5, -0.25, { deep: [null, true] }], empty: {} };
+      await storage.startSession(aRun([aTask("t", { parameters }), ...aChain("u", "v")], { metadata: { a: 1 } }));
+      await storage.leaseTask(aLease("u", 1, { delivery: TaskDelivery.AGENTKIT }));
+      await storage.completeTask(aCompletion("u", 1, { result: parameters }));
+      await storage.leaseTask(aLease("t"));
+      await storage.failTask(aFailure("t", 1, { permanent: true, error: "ü" }));
+      await storage.cancelTask(aCancellation("v"));
+      const changes = await subject.changes();
+      expect(changes).toHaveLength(12);
+      for (const follower of followers) expect(await follower.until(changes.length)).toEqual(changes);
+      for (const tail of tails) await tail.close();
     });
   });
 }
