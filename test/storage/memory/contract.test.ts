@@ -23,4 +23,4 @@ const factory: StorageFactory = (limits) => {
 
 describeStorageContract("memory", factory);
 describeStorageModel("memory", factory, { runs: 300, exactTime: true });
-describeTaskModel("memory", factory, { runs: 200, exactTime: true });
+describeTaskModel("memory", factory, { runs: 120, exactTime: true });

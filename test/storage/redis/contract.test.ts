@@ -18,4 +18,4 @@ const factory = redisStorageFactory(() => ({ target: present(redis).target }));
 
 describeStorageContract("Redis, one node, two replicas", factory);
 describeStorageModel("Redis, one node", factory, { runs: 50, exactTime: true });
-describeTaskModel("Redis, one node", factory, { runs: 30, exactTime: true });
+describeTaskModel("Redis, one node", factory, { runs: 20, exactTime: true });
