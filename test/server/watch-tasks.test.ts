@@ -8,6 +8,8 @@ import { SessionService } from "../../gen/opscore/v1/session_service_pb.js";
 import { TaskService, TaskStatus, type WatchTasksResponse } from "../../gen/opscore/v1/task_service_pb.js";
 import { WorkflowService } from "../../gen/opscore/v1/workflow_service_pb.js";
 import { createMemoryStorage } from "../../src/storage/memory/index.js";
+import { State } from "../../src/storage/records.js";
+import { aRegistration } from "../helpers/records.js";
 import { aFailure, aLease, aRun, aTask } from "../helpers/tasks.js";
 import { startServer } from "../helpers/server.js";
 import { failureFromConnect, rejection } from "../transport/harness.js";
@@ -20,10 +22,11 @@ const TRANSPORTS: Record<string, (baseUrl: string) => Transport> = {
 
 type Fields = Parameters<ReturnType<typeof createClient<typeof TaskService>>["watchTasks"]>[0];
 
-/** A server whose tasks nobody takes but the test: no agent is registered. */
+/** A server whose tasks nobody leases but the test: its agents are ACTIVE, with something else as far as the scheduler knows. */
 async function setUp(transportFor: (baseUrl: string) => Transport) {
   const storage = createMemoryStorage();
   onTestFinished(() => storage.close());
+  for (const agentId of ["a", "b"]) storage.registerAgent(aRegistration(agentId, { initialState: State.ACTIVE }));
   const { url } = await startServer({}, { storage });
   const transport = transportFor(url);
   const tasks = createClient(TaskService, transport);
