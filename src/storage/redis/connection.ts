@@ -22,6 +22,8 @@ export interface ConnectionOptions {
 /** One connection that is made again whenever it is lost, until it is closed. */
 export class Connection {
   private open = false;
+  /** How often it was lost, or could not be made. */
+  private losses = 0;
   private closed = false;
   private failure: unknown;
   private address: string | undefined;
@@ -109,14 +111,18 @@ export class Connection {
 
   private async opened(): Promise<void> {
     const { name, onOpen, onEvent } = this.options;
+    this.watch();
+    const { losses } = this;
     try {
       await onOpen?.(this.client);
     } catch (error) {
+      // What fails late may be about a connection that is gone already, and another one is open.
+      if (this.closed || losses !== this.losses) return;
       this.failure = error;
-      if (!this.closed) this.client.disconnect(true);
+      this.client.disconnect(true);
       return;
     }
-    if (this.closed || this.client.status !== "ready") return;
+    if (this.closed || losses !== this.losses || this.client.status !== "ready") return;
     clearTimeout(this.watchdog);
     this.open = true;
     const address = addressOf(this.client);
@@ -129,6 +135,7 @@ export class Connection {
   }
 
   private lost(): void {
+    this.losses += 1;
     clearTimeout(this.watchdog);
     if (!this.open) return;
     this.open = false;
