@@ -185,7 +185,8 @@ export interface TaskStorage {
   /** @throws TASK_NOT_FOUND, TASK_ENDED */
   cancelTask(command: CancelTask): Awaitable<TaskRecord>;
   /**
-   * FAILED to READY, with as many attempts as at first. A FAILED session is RUNNING again.
+   * FAILED to READY, with as many attempts as at first. A FAILED session is RUNNING again, without the result and the error of its
+   * end; what was called off in it stays so.
    *
    * @throws TASK_NOT_FOUND, STATE_MISMATCH, SESSION_ENDED
    */
