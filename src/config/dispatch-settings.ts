@@ -28,6 +28,6 @@ export const DISPATCH_SETTINGS = {
     flag: "outbound-allow-private",
     default: false,
     description:
-      "Let requests to addresses that callers chose (an agent's `contact_endpoint`) go to private, loopback and link-local addresses.",
+      "Let requests to addresses that callers chose (an agent's `contact_endpoint`, a webhook's URL) go to private, loopback and link-local addresses.",
   }),
 } as const satisfies Record<string, Setting<unknown>>;

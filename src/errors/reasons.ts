@@ -129,6 +129,8 @@ export const REASONS = {
     "The attempt is not the one under way: its lease ran out, it was called off, or it was answered. Stop working on it.",
   ),
   TASK_ENDED: entry("FAILED_PRECONDITION", 409, ["task_id", "status"], "The task has ended and cannot change."),
+  WEBHOOK_NOT_FOUND: entry("NOT_FOUND", 404, ["webhook_id"], "No such webhook in the namespace."),
+  WEBHOOK_ALREADY_EXISTS: entry("ALREADY_EXISTS", 409, ["webhook_id"], "The webhook id is taken."),
 } as const satisfies Record<string, ReasonEntry>;
 
 export type Reason = keyof typeof REASONS;

@@ -5,6 +5,7 @@ import { AgentService } from "../../gen/opscore/v1/agent_service_pb.js";
 import { SessionService } from "../../gen/opscore/v1/session_service_pb.js";
 import { StateService } from "../../gen/opscore/v1/state_service_pb.js";
 import { TaskService } from "../../gen/opscore/v1/task_service_pb.js";
+import { WebhookService } from "../../gen/opscore/v1/webhook_service_pb.js";
 import { WorkflowService } from "../../gen/opscore/v1/workflow_service_pb.js";
 import type { Config } from "../config/index.js";
 import { SignatureCheck } from "../interceptors/index.js";
@@ -20,7 +21,7 @@ import { createReflection } from "../transport/standard/reflection.js";
 
 /** Every service that the port serves, the standard ones included. */
 export function createRoutes(
-  { agents, states, sessions, workflows, tasks }: Services,
+  { agents, states, sessions, workflows, tasks, webhooks }: Services,
   readiness: Readiness,
 ): RouteTable {
   const routes = new RouteTable()
@@ -28,7 +29,8 @@ export function createRoutes(
     .service(StateService, states)
     .service(SessionService, sessions)
     .service(WorkflowService, workflows)
-    .service(TaskService, tasks);
+    .service(TaskService, tasks)
+    .service(WebhookService, webhooks);
   const own = routes.services.slice();
   const reflection = createReflection(() => routes.services, readiness);
   return routes

@@ -8,6 +8,7 @@ import type { Clock } from "../lib/clock.js";
 import { packageVersion } from "../lib/version.js";
 import { createServices, type Services } from "../services/index.js";
 import { LeaseSweeper } from "../services/lease-sweeper.js";
+import { WebhookDeliveries } from "../services/webhooks/deliveries.js";
 import type { FileDefinition } from "../services/workflows/definition-files.js";
 import { loadDefinitions } from "../services/workflows/load-definitions.js";
 import type { Storage } from "../storage/storage.js";
@@ -65,6 +66,7 @@ export class Server implements OpsCoreServer {
   private readonly services: Services;
   private readonly sweeper: LeaseSweeper;
   private readonly tasks: TaskRunner;
+  private readonly webhooks: WebhookDeliveries;
   private readonly gate: Gate;
   private readonly readiness: Readiness;
   private readonly transport: Transport;
@@ -94,6 +96,12 @@ export class Server implements OpsCoreServer {
       onRecovery: () => logger.info("leases are swept again"),
     });
     this.tasks = new TaskRunner(storage, { config, clock, logger });
+    this.webhooks = new WebhookDeliveries(storage, {
+      clock,
+      watchState: this.services.states.watchState,
+      allowInside: config.outboundAllowPrivate,
+      onFailure: (thrown) => logger.error({ err: thrown }, "webhooks cannot be served"),
+    });
     this.readiness = new Readiness(() => storage.ready(), { explain: () => status?.trouble });
     if (status !== undefined) status.onChange = () => void this.readiness.check();
     const authenticate = createAuthenticator(config.apiKey);
@@ -124,6 +132,7 @@ export class Server implements OpsCoreServer {
     await patiently(() => this.hub.start(), patienceMs);
     this.sweeper.start();
     await patiently(() => this.tasks.start(), patienceMs);
+    this.webhooks.start();
     if (definitions.length === 0) return;
     const loading = () => loadDefinitions(this.storage, definitions, serviceLimits(this.config));
     const { stored, unchanged } = await patiently(loading, patienceMs);
@@ -147,7 +156,7 @@ export class Server implements OpsCoreServer {
     this.gate.stop();
     const drained = this.transport.drain();
     this.sweeper.stop();
-    await this.tasks.stop();
+    await Promise.all([this.tasks.stop(), this.webhooks.stop()]);
     this.services.stopReports();
     await this.hub.stop();
     if (!(await within(drained, this.config.drainTimeoutMs))) {

@@ -4,7 +4,7 @@ import { createUuid7 } from "../lib/uuid7.js";
 import type { Clock } from "../lib/clock.js";
 
 /** @param requestId of the call that makes the thing; empty when it has none */
-export type MakeId = (kind: "agent" | "session", namespace: string, requestId: string) => string;
+export type MakeId = (kind: "agent" | "session" | "webhook", namespace: string, requestId: string) => string;
 
 /**
  * A UUIDv7; for a call with a request id a UUIDv8 (RFC 9562 §5.8) that only depends on it, so that the repeated call, on whichever

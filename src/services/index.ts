@@ -4,6 +4,7 @@ import type { SessionService } from "../../gen/opscore/v1/session_service_pb.js"
 import type { StateService } from "../../gen/opscore/v1/state_service_pb.js";
 import type { TaskService } from "../../gen/opscore/v1/task_service_pb.js";
 import type { WorkflowService } from "../../gen/opscore/v1/workflow_service_pb.js";
+import type { WebhookService } from "../../gen/opscore/v1/webhook_service_pb.js";
 import type { Clock } from "../lib/clock.js";
 import type { Storage } from "../storage/storage.js";
 import type { WatchHub } from "../watch/hub.js";
@@ -15,6 +16,7 @@ import { createSessionService } from "./sessions.js";
 import { createStateService } from "./states.js";
 import { createWatchHandlers } from "./watches.js";
 import { createTaskService } from "./workflows/tasks.js";
+import { createWebhookService } from "./webhooks/webhooks.js";
 import { createWorkflowService } from "./workflows/workflows.js";
 
 export { DEFAULT_LIMITS, type Limits } from "./limits.js";
@@ -36,6 +38,7 @@ export interface Services {
   readonly sessions: ServiceImpl<typeof SessionService>;
   readonly workflows: ServiceImpl<typeof WorkflowService>;
   readonly tasks: ServiceImpl<typeof TaskService>;
+  readonly webhooks: ServiceImpl<typeof WebhookService>;
   /** Ends open ReportStates streams: what was read is answered, then SERVER_STOPPING. Watches and waits end with the hub. */
   stopReports(): void;
 }
@@ -60,6 +63,11 @@ export function createServices({ storage, hub, clock, limits, onDefect }: Servic
       watchSessions: (request, context) => watch.watchSessions(request, context),
     },
     workflows: createWorkflowService(dependencies),
+    webhooks: createWebhookService({
+      ...dependencies,
+      clock,
+      watchState: (request, ctx) => watch.watchState(request, ctx),
+    }),
     tasks: {
       ...createTaskService(dependencies),
       watchTasks: (request, context) => watch.watchTasks(request, context),

@@ -21,6 +21,7 @@ import { AgentService } from "../../gen/opscore/v1/agent_service_pb.js";
 import { SessionService } from "../../gen/opscore/v1/session_service_pb.js";
 import { StateService } from "../../gen/opscore/v1/state_service_pb.js";
 import { TaskService } from "../../gen/opscore/v1/task_service_pb.js";
+import { WebhookService } from "../../gen/opscore/v1/webhook_service_pb.js";
 import { WorkflowService } from "../../gen/opscore/v1/workflow_service_pb.js";
 import { OpsCoreError, type Reason } from "../../src/errors/index.js";
 import { toConnectError } from "../../src/interceptors/index.js";
@@ -41,6 +42,7 @@ export interface Clients {
   readonly sessions: Client<typeof SessionService>;
   readonly workflows: Client<typeof WorkflowService>;
   readonly tasks: Client<typeof TaskService>;
+  readonly webhooks: Client<typeof WebhookService>;
 }
 
 export interface Harness extends Clients {
@@ -94,6 +96,7 @@ export function createRoutedClients({ services, defects }: Harness, format: "bin
         router.service(StateService, services.states);
         router.service(SessionService, services.sessions);
         router.service(WorkflowService, services.workflows);
+        router.service(WebhookService, services.webhooks);
         router.service(TaskService, services.tasks);
       },
       { router: { interceptors: [asConnectErrors] }, transport: { useBinaryFormat: format === "binary" } },
@@ -197,6 +200,7 @@ function clientsOf(transport: Transport): Clients {
     states: createClient(StateService, transport),
     sessions: createClient(SessionService, transport),
     workflows: createClient(WorkflowService, transport),
+    webhooks: createClient(WebhookService, transport),
     tasks: createClient(TaskService, transport),
   };
 }
@@ -209,6 +213,7 @@ function createDirectTransport(services: Services, caller: Caller): Transport {
     [StateService.typeName, services.states],
     [SessionService.typeName, services.sessions],
     [WorkflowService.typeName, services.workflows],
+    [WebhookService.typeName, services.webhooks],
     [TaskService.typeName, services.tasks],
   ]);
   const handler = (method: DescMethod): Handler => {

@@ -6,6 +6,7 @@ import { AgentService } from "../../../gen/opscore/v1/agent_service_pb.js";
 import { SessionService } from "../../../gen/opscore/v1/session_service_pb.js";
 import { StateService } from "../../../gen/opscore/v1/state_service_pb.js";
 import { TaskService } from "../../../gen/opscore/v1/task_service_pb.js";
+import { WebhookService } from "../../../gen/opscore/v1/webhook_service_pb.js";
 import { WorkflowService } from "../../../gen/opscore/v1/workflow_service_pb.js";
 import { root } from "../../helpers/repository.js";
 import { code, table } from "../markdown.js";
@@ -25,7 +26,9 @@ const REPEATS = {
 
 /** Every call of every service, with the first sentence of its comment. */
 export function services(): string {
-  return [AgentService, StateService, SessionService, WorkflowService, TaskService].map(describeService).join("\n\n");
+  return [AgentService, StateService, SessionService, WorkflowService, TaskService, WebhookService]
+    .map(describeService)
+    .join("\n\n");
 }
 
 function describeService(service: DescService): string {

@@ -1,0 +1,62 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { onTestFinished } from "vitest";
+
+/** One request as it came. */
+export interface Received {
+  readonly headers: IncomingMessage["headers"];
+  readonly body: string;
+  readonly message: { readonly kind: string; readonly resumeToken?: string; readonly events?: readonly WireEvent[] };
+}
+
+interface WireEvent {
+  readonly type: string;
+  readonly state: { readonly agentId: string; readonly state: string; readonly revision: string };
+}
+
+/** Who a webhook is for: an HTTP server that answers as it is told. */
+export class Receiver {
+  readonly received: Received[] = [];
+  /** What is answered; undefined: nothing, for ever. */
+  answer: (request: Received) => number | undefined = () => 204;
+  headers: Record<string, string> = {};
+  private wake: (() => void) | undefined;
+
+  private constructor(private readonly server: Server) {}
+
+  static async start(): Promise<Receiver> {
+    const receiver: Receiver = new Receiver(createServer((request, response) => void receiver.take(request, response)));
+    await new Promise<void>((resolve) => receiver.server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => {
+      receiver.server.closeAllConnections();
+      receiver.server.close();
+    });
+    return receiver;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/hook`;
+  }
+
+  /** The events that came, in order: `agent STATE`. */
+  get events(): string[] {
+    return this.received.flatMap(({ message }) =>
+      (message.events ?? []).map(({ state }) => `${state.agentId} ${state.state.replace("STATE_", "")}`),
+    );
+  }
+
+  /** Answers when `isThere` holds of what came. */
+  async until(isThere: (receiver: this) => boolean): Promise<void> {
+    while (!isThere(this)) await new Promise<void>((resolve) => (this.wake = resolve));
+  }
+
+  private async take(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let body = "";
+    for await (const chunk of request) body += String(chunk);
+    const received = { headers: request.headers, body, message: JSON.parse(body) as Received["message"] };
+    this.received.push(received);
+    const status = this.answer(received);
+    if (status !== undefined) response.writeHead(status, this.headers).end();
+    this.wake?.();
+  }
+}
