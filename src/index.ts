@@ -20,11 +20,15 @@
 // Those who run an agent, or look at what agents do.
 export {
   Agent,
+  AgentTask,
   createOpsCoreClient,
   ReportDroppedError,
+  TaskEndedError,
   type AgentEvents,
   type AgentOptions,
   type AgentStatus,
+  type AgentTasks,
+  type FailOptions,
   type OpsCoreClient,
   type OpsCoreClientOptions,
   type ReportContent,
@@ -36,12 +40,17 @@ export {
   type StateWatch,
   type StopOptions,
   type StopResult,
+  type TaskEnd,
+  type TaskEntry,
+  type TaskFilter,
+  type TaskWatch,
   type WaitCondition,
   type WaitOptions,
   type WatchOptions,
 } from "./client/index.js";
-export { Liveness, State } from "../gen/opscore/v1/common_pb.js";
+export { Liveness, State, TaskDelivery } from "../gen/opscore/v1/common_pb.js";
 export { SessionEvent_Type as SessionEventType, SessionStatus } from "../gen/opscore/v1/session_service_pb.js";
+export { TaskStatus } from "../gen/opscore/v1/task_service_pb.js";
 export { StateEvent_Type as StateEventType, WaitOutcome } from "../gen/opscore/v1/state_service_pb.js";
 
 // Those who handle failures. Calls fail with a ConnectError.
@@ -52,6 +61,8 @@ export { REASONS, type FieldViolation, type Reason } from "./errors/index.js";
 // What the calls say, as types. Schemas and service descriptors are in `ops-core/gen/*`.
 export type { Agent as AgentMessage, AgentState } from "../gen/opscore/v1/common_pb.js";
 export type { Session, SessionEvent } from "../gen/opscore/v1/session_service_pb.js";
+export type { Task, TaskEvent } from "../gen/opscore/v1/task_service_pb.js";
+export type { TaskDefinition, Workflow } from "../gen/opscore/v1/workflow_service_pb.js";
 export type { StateEvent, WaitForStateResponse } from "../gen/opscore/v1/state_service_pb.js";
 
 // Those who build on the client.

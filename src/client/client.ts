@@ -16,10 +16,13 @@ import { waitForState, type WaitCondition, type WaitOptions } from "./wait/wait.
 import {
   watchSessions,
   watchStates,
+  watchTasks,
   type SessionFilter,
   type SessionWatch,
   type StateFilter,
   type StateWatch,
+  type TaskFilter,
+  type TaskWatch,
   type WatchOptions,
 } from "./watch/watches.js";
 
@@ -85,6 +88,13 @@ export interface OpsCoreClient extends AsyncDisposable {
   watchSessions(filter?: SessionFilter, options?: WatchOptions): SessionWatch;
 
   /**
+   * Watches tasks, in the same way. An agent that works on tasks has it easier with `Agent.tasks`.
+   *
+   * @throws RangeError for options out of bounds
+   */
+  watchTasks(filter?: TaskFilter, options?: WatchOptions): TaskWatch;
+
+  /**
    * Waits until an agent is in one of some states, over restarts of the server. A state that the agent passed through since the wait
    * began is not missed.
    *
@@ -144,6 +154,7 @@ export function createOpsCoreClient(options: OpsCoreClientOptions): OpsCoreClien
     health: createClient(Health, transport),
     watchState: (filter = {}, watchOptions = {}) => watchStates(watches, filter, watchOptions),
     watchSessions: (filter = {}, watchOptions = {}) => watchSessions(watches, filter, watchOptions),
+    watchTasks: (filter = {}, watchOptions = {}) => watchTasks(watches, filter, watchOptions),
     waitForState: (condition, waitOptions = {}) => waitForState(waits, condition, waitOptions),
     onClose: (listener) => lifetime.onEnd(listener),
     close,

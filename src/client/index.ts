@@ -1,5 +1,7 @@
 export { Agent } from "./agent/agent.js";
 export type { AgentEvents, AgentOptions, AgentStatus, StopOptions, StopResult } from "./agent/options.js";
+export { AgentTask, TaskEndedError, type FailOptions, type TaskEnd } from "./agent/task.js";
+export type { AgentTasks } from "./agent/tasks.js";
 export { ReportDroppedError, type ReportContent } from "./agent/outbox.js";
 export type { Protocol } from "./calls/node-transport.js";
 export { createOpsCoreClient, type OpsCoreClient, type OpsCoreClientOptions } from "./client.js";
@@ -16,5 +18,8 @@ export type {
   StateEntry,
   StateFilter,
   StateWatch,
+  TaskEntry,
+  TaskFilter,
+  TaskWatch,
   WatchOptions,
 } from "./watch/watches.js";

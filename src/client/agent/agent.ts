@@ -1,14 +1,15 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { State } from "../../../gen/opscore/v1/common_pb.js";
+import { State, TaskDelivery } from "../../../gen/opscore/v1/common_pb.js";
 import { clientClosed } from "../calls/failures.js";
 import { Ending } from "../ending.js";
 import { retryAfterMs } from "../errors.js";
 import { backoffMs, RECONNECT, retryPolicy, type RetryPolicy } from "../retry-policy.js";
 import { pause, systemScheduler, type Scheduler } from "../scheduler.js";
 import { Listeners } from "./listeners.js";
-import { AgentLoop } from "./loop.js";
+import { AgentLoop, taskDelivery } from "./loop.js";
 import type { AgentEvents, AgentOptions, AgentStatus, StopOptions, StopResult } from "./options.js";
 import { Outbox, ReportDroppedError, type ReportContent } from "./outbox.js";
+import { AgentTasks } from "./tasks.js";
 import { verdict } from "./verdict.js";
 
 const DEFAULT_LEASE_TTL_MS = 30_000;
@@ -41,6 +42,8 @@ export class Agent implements AsyncDisposable {
   /** Why there will be no more reports. */
   private over: Error | undefined;
   private stopping: Promise<StopResult> | undefined;
+  /** Tasks that are being taken. */
+  private supply: AgentTasks | undefined;
 
   private constructor(private readonly options: AgentOptions) {
     const queueLimit = options.queueLimit ?? DEFAULT_QUEUE_LIMIT;
@@ -72,7 +75,10 @@ export class Agent implements AsyncDisposable {
     const agent = new Agent(options);
     await agent.loop.start(options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS, options.signal);
     agent.loop.onEnd(options.client.onClose(() => agent.halt("stopped", clientClosed())));
-    agent.on("superseded", (failure) => (agent.over = failure));
+    agent.on("superseded", (failure) => {
+      agent.over = failure;
+      agent.supply?.lose();
+    });
     void agent.loop.run();
     return agent;
   }
@@ -133,6 +139,44 @@ export class Agent implements AsyncDisposable {
   }
 
   /**
+   * Takes tasks, as the server leases them to this agent. Each is renewed until it is answered with `complete` or `fail`; its `signal`
+   * aborts when it was called off, or is not this agent's any more. The agent's states are reported with it: IDLE when it can take a
+   * task, ACTIVE with the task's ids from when it is handed over, IDLE again when the last one is over.
+   *
+   * Leaving the loop, and `stop`, give back what is not answered.
+   *
+   * @example
+   * for await (const task of agent.tasks()) {
+   *   try {
+   *     await task.complete(await work(task.parameters, task.signal));
+   *   } catch (error) {
+   *     if (!task.signal.aborted) await task.fail(error);
+   *   }
+   * }
+   *
+   * @throws ConnectError, while it is iterated, for what trying again does not mend
+   * @throws Error when tasks are being taken already, reach the agent in another way, or it has stopped
+   */
+  tasks(): AgentTasks {
+    if (taskDelivery(this.options) !== TaskDelivery.STREAM) throw new Error("taskDelivery must be STREAM");
+    if (this.over !== undefined) throw this.over;
+    if (this.supply !== undefined) throw new Error("tasks are being taken already");
+    this.supply = new AgentTasks({
+      client: this.options.client,
+      agentId: this.agentId,
+      incarnation: () => this.incarnation,
+      reconnect: this.reconnect,
+      scheduler: this.scheduler,
+      idle: () => void this.idle(),
+      active: ({ sessionId, taskId }) => void this.active({ sessionId, taskId }),
+      notTaking: () => this.initializing({ reason: "NotTakingTasks" }),
+      onResync: () => this.loop.confirm(),
+      onClose: () => (this.supply = undefined),
+    });
+    return this.supply;
+  }
+
+  /**
    * Listens to an event. See {@link AgentEvents}.
    *
    * @returns stops listening
@@ -142,7 +186,7 @@ export class Agent implements AsyncDisposable {
   }
 
   /**
-   * Sends what is left, as long as `timeoutMs` allows, and ends. May be called again; the first call's options count.
+   * Gives back tasks that are not answered, sends what is left, as long as `timeoutMs` allows, and ends. May be called again; the first call's options count.
    *
    * @throws ConnectError when the agent could not be deregistered; it has stopped nevertheless
    */
@@ -186,6 +230,7 @@ export class Agent implements AsyncDisposable {
 
   private async flushAndEnd({ state, deregister, timeoutMs }: StopOptions): Promise<StopResult> {
     const deadline = this.scheduler.monotonic() + (timeoutMs ?? DEFAULT_STOP_TIMEOUT_MS);
+    if (this.supply !== undefined) await this.supply.close();
     if (state !== undefined) void this.report(state);
     const stopped = new ConnectError("the agent was stopped", Code.Canceled);
     this.over ??= stopped;

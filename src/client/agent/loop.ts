@@ -1,6 +1,6 @@
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { ConnectError, type CallOptions } from "@connectrpc/connect";
-import { State } from "../../../gen/opscore/v1/common_pb.js";
+import { State, TaskDelivery } from "../../../gen/opscore/v1/common_pb.js";
 import { Ending } from "../ending.js";
 import { retryAfterMs } from "../errors.js";
 import { backoffMs, type RetryPolicy } from "../retry-policy.js";
@@ -117,6 +117,12 @@ export class AgentLoop {
     this.wake?.();
   }
 
+  /** Asks the server for a sign that it knows the agent, as soon as may be. */
+  confirm(): void {
+    this.renewAt = this.options.scheduler.monotonic();
+    this.wake?.();
+  }
+
   /** Ends the loop, and the call that it waits for. Harmless when it has ended. */
   end(status: AgentStatus): void {
     if (this.ending.hasEnded()) return;
@@ -148,6 +154,8 @@ export class AgentLoop {
         version: agent.version ?? "",
         capabilities: [...(agent.capabilities ?? [])],
         contactEndpoint: agent.contactEndpoint ?? "",
+        maxConcurrentTasks: agent.maxConcurrentTasks ?? 0,
+        taskDelivery: taskDelivery(agent),
         labels: { ...agent.labels },
         ...(agent.metadata === undefined ? {} : { metadata: agent.metadata }),
         ...(leaseTtlMs === 0 ? {} : { leaseTtl: durationFromMs(leaseTtlMs) }),
@@ -279,4 +287,9 @@ export class AgentLoop {
       leaseTtlMs === 0 ? MAX_CALL_MS : Math.min(MAX_CALL_MS, Math.max(MIN_CALL_MS, leaseTtlMs * RENEW_AFTER));
     return { timeoutMs, signal: this.aborter.signal };
   }
+}
+
+/** How tasks reach an agent, by its options. */
+export function taskDelivery({ taskDelivery: chosen, contactEndpoint = "" }: AgentOptions): TaskDelivery {
+  return chosen ?? (contactEndpoint === "" ? TaskDelivery.STREAM : TaskDelivery.UNSPECIFIED);
 }

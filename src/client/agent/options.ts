@@ -1,5 +1,5 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import type { State } from "../../../gen/opscore/v1/common_pb.js";
+import type { State, TaskDelivery } from "../../../gen/opscore/v1/common_pb.js";
 import type { OpsCoreClient } from "../client.js";
 import type { RetryOptions } from "../retry-policy.js";
 import type { Scheduler } from "../scheduler.js";
@@ -7,7 +7,7 @@ import type { Scheduler } from "../scheduler.js";
 /** What an agent is, and how its helper behaves. */
 export interface AgentOptions {
   /** Carries the agent's calls; it stays the caller's to close. */
-  readonly client: Pick<OpsCoreClient, "agents" | "states" | "onClose">;
+  readonly client: Pick<OpsCoreClient, "agents" | "states" | "tasks" | "watchTasks" | "onClose">;
   /** Unique within the namespace. 1 to 128 characters of `[A-Za-z0-9._:-]`. Default: the server makes one. */
   readonly agentId?: string | undefined;
   /** A name for people. */
@@ -18,6 +18,13 @@ export interface AgentOptions {
   readonly capabilities?: readonly string[] | undefined;
   /** Where the agent takes requests: an absolute http or https URL. */
   readonly contactEndpoint?: string | undefined;
+  /** How many tasks it works on at the same time. Default 1. */
+  readonly maxConcurrentTasks?: number | undefined;
+  /**
+   * How tasks reach it. Default: on the stream that `Agent.tasks` opens; with a `contactEndpoint`, as the server finds best, which is a
+   * request to that.
+   */
+  readonly taskDelivery?: TaskDelivery | undefined;
   /** Words to select by. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** Free data. At most 64 KiB as JSON. */

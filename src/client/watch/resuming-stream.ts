@@ -36,7 +36,7 @@ export interface WatchStart {
   readonly includeSnapshot: boolean;
 }
 
-/** What differs between the watches of states and of sessions. */
+/** What differs between the watches of states, of sessions and of tasks. */
 export interface WatchProtocol<Message extends WatchMessage, Entry> {
   open(start: WatchStart, signal: AbortSignal): Promise<AsyncIterable<Message>>;
   snapshot(message: Message): readonly Entry[];

@@ -16,6 +16,13 @@ import {
   type StateEvent,
   type WatchStateResponse,
 } from "../../../gen/opscore/v1/state_service_pb.js";
+import {
+  TaskService,
+  WatchTasksRequestSchema,
+  type Task,
+  type TaskEvent,
+  type WatchTasksResponse,
+} from "../../../gen/opscore/v1/task_service_pb.js";
 import { Ending } from "../ending.js";
 import { RECONNECT, retryPolicy, type RetryOptions } from "../retry-policy.js";
 import type { Scheduler } from "../scheduler.js";
@@ -42,6 +49,14 @@ export interface SessionFilter {
   readonly agentIds?: readonly string[] | undefined;
   /** Only events whose new or previous status is one of these. */
   readonly statuses?: readonly SessionStatus[] | undefined;
+}
+
+/** Which tasks to watch; all that is given must match. */
+export interface TaskFilter {
+  /** Only tasks that this agent has, and what becomes of them. */
+  readonly agentId?: string | undefined;
+  /** Only tasks of these sessions, which need not exist yet. At most 10,000. */
+  readonly sessionIds?: readonly string[] | undefined;
 }
 
 export interface WatchOptions {
@@ -76,8 +91,16 @@ export type SessionEntry =
   /** Something happened to a session. */
   | { readonly type: "event"; readonly event: SessionEvent };
 
+/** What a watch of tasks hands over, besides `synced` and `resync`. */
+export type TaskEntry =
+  /** A task as it is now; part of the snapshot that comes before `synced`. */
+  | { readonly type: "snapshot"; readonly task: Task }
+  /** Something happened to a task. */
+  | { readonly type: "event"; readonly event: TaskEvent };
+
 export type StateWatch = Watch<StateEntry>;
 export type SessionWatch = Watch<SessionEntry>;
+export type TaskWatch = Watch<TaskEntry>;
 
 /** What a watch needs of the client that it belongs to. */
 export interface WatchContext {
@@ -130,6 +153,26 @@ export function watchSessions(context: WatchContext, filter: SessionFilter, opti
         signal,
       ),
     snapshot: ({ sessions }) => sessions.map((session) => ({ type: "snapshot", session })),
+    events: ({ events }) => events.map((event) => ({ type: "event", event })),
+  });
+}
+
+/** @throws RangeError for options out of bounds */
+export function watchTasks(context: WatchContext, filter: TaskFilter, options: WatchOptions): TaskWatch {
+  const request = {
+    agentId: filter.agentId ?? "",
+    sessionIds: [...(filter.sessionIds ?? [])],
+    progressInterval: durationFromMs(options.progressIntervalMs ?? DEFAULT_PROGRESS_MS),
+  };
+  return startWatch<WatchTasksResponse, TaskEntry>(context, options, {
+    open: (start, signal) =>
+      openStream(
+        context.transport,
+        TaskService.method.watchTasks,
+        create(WatchTasksRequestSchema, { ...request, ...start }),
+        signal,
+      ),
+    snapshot: ({ tasks }) => tasks.map((task) => ({ type: "snapshot", task })),
     events: ({ events }) => events.map((event) => ({ type: "event", event })),
   });
 }

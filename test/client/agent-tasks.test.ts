@@ -1,0 +1,313 @@
+/** Tasks as an agent takes them, over real sockets from the real server. */
+import { describe, expect, onTestFinished, test } from "vitest";
+import { SessionStatus, type Session } from "../../gen/opscore/v1/session_service_pb.js";
+import { State } from "../../gen/opscore/v1/common_pb.js";
+import { TaskStatus } from "../../gen/opscore/v1/task_service_pb.js";
+import {
+  Agent,
+  createOpsCoreClient,
+  TaskEndedError,
+  type AgentOptions,
+  type AgentTask,
+  type OpsCoreClient,
+} from "../../src/client/index.js";
+import { startServer } from "../helpers/server.js";
+import { rejection } from "./helpers/failures.js";
+import { Proxy } from "./helpers/proxy.js";
+import { RestartableServer } from "./helpers/restartable-server.js";
+
+const SOON = { reconnect: { initialBackoffMs: 1, maxBackoffMs: 20 } };
+const AT_ONCE = { initialBackoff: { seconds: 0n }, maxBackoff: { seconds: 0n } };
+
+function clientOf(baseUrl: string): OpsCoreClient {
+  const client = createOpsCoreClient({ baseUrl, retry: { initialBackoffMs: 1, maxBackoffMs: 20 } });
+  onTestFinished(() => client.close());
+  return client;
+}
+
+async function agentOf(client: OpsCoreClient, options: Partial<AgentOptions> = {}): Promise<Agent> {
+  const agent = await Agent.start({ client, agentId: "a", capabilities: ["work"], ...SOON, ...options });
+  onTestFinished(() => agent.stop({ timeoutMs: 0 }).then(() => undefined));
+  return agent;
+}
+
+async function trigger(client: OpsCoreClient, tasks: readonly object[], sessionId = "s"): Promise<Session> {
+  const { session } = await client.workflows.triggerWorkflow({
+    sessionId,
+    target: { case: "capability", value: "work" },
+    definition: { case: "workflow", value: { tasks: [...tasks] } },
+  });
+  if (session === undefined) throw new Error("no session in the answer");
+  return session;
+}
+
+/** Resolves with the session when it has ended. */
+async function ended(client: OpsCoreClient, sessionId = "s"): Promise<Session> {
+  for await (const item of client.watchSessions({ sessionIds: [sessionId] })) {
+    const session = item.type === "snapshot" ? item.session : item.type === "event" ? item.event.session : undefined;
+    if (session !== undefined && session.status >= SessionStatus.COMPLETED) return session;
+  }
+  throw new Error("the watch ended before the session");
+}
+
+/** Resolves when the task has the status. */
+async function reached(client: OpsCoreClient, taskId: string, status: TaskStatus): Promise<void> {
+  for await (const item of client.watchTasks({ sessionIds: ["s"] })) {
+    const task = item.type === "snapshot" ? item.task : item.type === "event" ? item.event.task : undefined;
+    if (task?.taskId === taskId && task.status === status) return;
+  }
+}
+
+/** Resolves with the reason when the task is not to be worked on any more. */
+function aborted({ signal }: AgentTask): Promise<unknown> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(signal.reason);
+    signal.addEventListener("abort", () => resolve(signal.reason), { once: true });
+  });
+}
+
+async function next(tasks: AsyncIterator<AgentTask, undefined>): Promise<AgentTask> {
+  const { value } = await tasks.next();
+  if (value === undefined) throw new Error("there are no more tasks");
+  return value;
+}
+
+const CHAIN = [
+  { taskId: "one", parameters: { n: 1 } },
+  { taskId: "two", dependsOn: ["one"] },
+];
+
+describe("an agent", () => {
+  test("works through a workflow, and its states say so", async () => {
+    const { url } = await startServer();
+    const client = clientOf(url);
+    const agent = await agentOf(client);
+    const session = await trigger(client, CHAIN);
+    const done = ended(client);
+    for await (const task of agent.tasks()) {
+      expect(task).toMatchObject({ sessionId: session.sessionId, attempt: 1 });
+      expect(task.deadline?.getTime()).toBeGreaterThan(0);
+      if (task.taskId === "one") {
+        expect(task.parameters).toEqual({ n: 1 });
+        await task.complete({ n: 2 });
+      } else {
+        expect(task.inputs).toEqual({ one: { n: 2 } });
+        await task.complete();
+        break;
+      }
+    }
+    expect(await done).toMatchObject({ status: SessionStatus.COMPLETED, result: { one: { n: 2 }, two: {} } });
+    await agent.stop({ state: State.FINISHED });
+    const { events } = await client.states.getStateHistory({ agentId: "a" });
+    expect(events.map(({ state }) => [State[state?.state ?? 0], state?.taskId, state?.reason])).toEqual([
+      ["UNKNOWN", "", ""],
+      ["IDLE", "", ""],
+      ["ACTIVE", "one", ""],
+      ["IDLE", "", ""],
+      ["ACTIVE", "two", ""],
+      ["IDLE", "", ""],
+      ["INITIALIZING", "", "NotTakingTasks"],
+      ["FINISHED", "", ""],
+    ]);
+  });
+
+  test("fails a task, which is tried again, until there is no use in it", async () => {
+    const { url } = await startServer();
+    const client = clientOf(url);
+    const tasks = (await agentOf(client)).tasks();
+    await trigger(client, [{ taskId: "one", retry: AT_ONCE }]);
+    const first = await next(tasks);
+    await first.fail(new RangeError("é".repeat(2_000)));
+    expect(first.signal.aborted).toBe(false);
+    await expect(first.complete()).rejects.toThrow("answered already");
+    const second = await next(tasks);
+    expect(second.attempt).toBe(2);
+    const { reason, error } = second.message;
+    expect(reason).toBe("RangeError");
+    expect(error).toBe("é".repeat(510) + "…");
+    await second.fail("no use", { reason: "OutOfScope", permanent: true });
+    expect(await ended(client)).toMatchObject({ status: SessionStatus.FAILED, error: "task one failed: OutOfScope" });
+  });
+
+  test("is told when its task is called off", async () => {
+    const { url } = await startServer();
+    const client = clientOf(url);
+    const tasks = (await agentOf(client)).tasks();
+    await trigger(client, [{ taskId: "one" }]);
+    const task = await next(tasks);
+    const end = aborted(task);
+    await client.workflows.cancelWorkflow({ sessionId: "s" });
+    expect(await end).toMatchObject({ name: "TaskEndedError", end: "cancelled" });
+    await expect(task.complete()).rejects.toThrow(TaskEndedError);
+    await trigger(client, [{ taskId: "two" }], "t");
+    await (await next(tasks)).complete();
+    expect((await ended(client, "t")).status).toBe(SessionStatus.COMPLETED);
+  });
+
+  test("is told when the attempt is not its own any more", async () => {
+    const { url, server } = await startServer();
+    const client = clientOf(url);
+    const tasks = (await agentOf(client)).tasks();
+    await trigger(client, [{ taskId: "one", retry: AT_ONCE }]);
+    const first = await next(tasks);
+    const end = aborted(first);
+    const key = { namespace: "default", sessionId: "s", taskId: "one", attempt: 1 };
+    await server.storage.failTask({ ...key, reason: "LeaseExpired", error: "", permanent: false, jitter: 0 });
+    expect(await end).toMatchObject({ end: "lost" });
+    const second = await next(tasks);
+    expect(second.attempt).toBe(2);
+    await second.complete();
+    expect((await ended(client)).status).toBe(SessionStatus.COMPLETED);
+  });
+
+  test("answers otherwise when an answer is refused", async () => {
+    const { url } = await startServer();
+    const client = clientOf(url);
+    const tasks = (await agentOf(client)).tasks();
+    await trigger(client, [{ taskId: "one" }]);
+    const task = await next(tasks);
+    const failure = await rejection(task.complete({ text: "x".repeat(65_536) }));
+    expect(failure.rawMessage).toContain("result must be at most");
+    await task.complete({ text: "x" });
+    expect((await ended(client)).status).toBe(SessionStatus.COMPLETED);
+  });
+
+  test("works on several at a time, as many as it said", async () => {
+    const { url } = await startServer();
+    const client = clientOf(url);
+    const agent = await agentOf(client, { maxConcurrentTasks: 3 });
+    const tasks = agent.tasks();
+    await trigger(
+      client,
+      Array.from({ length: 5 }, (_, i) => ({ taskId: `t${i}` })),
+    );
+    const working = [await next(tasks), await next(tasks), await next(tasks)];
+    const { tasks: leased } = await client.tasks.listTasks({ agentId: "a", statuses: [TaskStatus.LEASED] });
+    expect(leased).toHaveLength(3);
+    for (let done = 0; done < 5; done += 1) {
+      await working.shift()?.complete();
+      if (done < 2) working.push(await next(tasks));
+    }
+    expect((await ended(client)).status).toBe(SessionStatus.COMPLETED);
+  });
+
+  test("gives back what it has not answered when it stops", async () => {
+    const { url } = await startServer();
+    const client = clientOf(url);
+    const first = await agentOf(client);
+    await trigger(client, [{ taskId: "one", retry: AT_ONCE }]);
+    const task = await next(first.tasks());
+    const end = aborted(task);
+    await first.stop({ state: State.FINISHED });
+    expect(await end).toMatchObject({ end: "stopped" });
+    const second = await agentOf(client, { agentId: "b" });
+    for await (const again of second.tasks()) {
+      expect(again).toMatchObject({ attempt: 2, message: { reason: "AgentStopped" } });
+      await again.complete();
+      break;
+    }
+    expect((await ended(client)).status).toBe(SessionStatus.COMPLETED);
+  });
+
+  test("gives back the task of a loop that was left by an error", async () => {
+    const { url } = await startServer();
+    const client = clientOf(url);
+    const agent = await agentOf(client);
+    await trigger(client, [{ taskId: "one", retry: { maxAttempts: 1 } }]);
+    const loop = async () => {
+      for await (const task of agent.tasks()) throw new Error(`cannot do ${task.taskId}`);
+    };
+    await expect(loop()).rejects.toThrow("cannot do one");
+    expect(await ended(client)).toMatchObject({ error: "task one failed: AgentStopped" });
+  });
+
+  test("takes no more when another process takes its place", async () => {
+    const { url } = await startServer();
+    const client = clientOf(url);
+    const first = await agentOf(client, { leaseTtlMs: 100 });
+    const tasks = first.tasks();
+    await trigger(client, [{ taskId: "one", retry: AT_ONCE }]);
+    const end = aborted(await next(tasks));
+    const second = await agentOf(client, { leaseTtlMs: 100 });
+    expect(await end).toMatchObject({ end: "lost" });
+    const again = await next(second.tasks());
+    expect(again.attempt).toBe(2);
+    await again.complete();
+    expect(await tasks.next()).toEqual({ done: true, value: undefined });
+    expect(() => first.tasks()).toThrow("was replaced by incarnation 2");
+  });
+
+  test("takes tasks once at a time, and only on its stream", async () => {
+    const { url } = await startServer();
+    const client = clientOf(url);
+    const agent = await agentOf(client);
+    const tasks = agent.tasks();
+    expect(() => agent.tasks()).toThrow("already");
+    await tasks.close();
+    expect(await tasks.next()).toEqual({ done: true, value: undefined });
+    await agent.tasks().close();
+    const pushed = await agentOf(client, { agentId: "b", contactEndpoint: "http://b.example" });
+    expect(() => pushed.tasks()).toThrow("taskDelivery must be STREAM");
+  });
+});
+
+describe("over a line that is cut", () => {
+  test("each task is handed over once, and all are done", async () => {
+    const { url } = await startServer();
+    const direct = clientOf(url);
+    const proxy = await Proxy.start(url);
+    const agent = await agentOf(clientOf(proxy.url), { maxConcurrentTasks: 4 });
+    const taskIds = Array.from({ length: 60 }, (_, i) => `t${i}`);
+    await trigger(
+      direct,
+      taskIds.map((taskId) => ({ taskId })),
+    );
+    const done = ended(direct);
+    const handedOver: string[] = [];
+    const answers: Promise<void>[] = [];
+    for await (const task of agent.tasks()) {
+      handedOver.push(`${task.taskId} ${task.attempt}`);
+      if (handedOver.length % 7 === 0) proxy.cut();
+      answers.push(task.complete({ by: task.attempt }));
+      if (handedOver.length === taskIds.length) break;
+      if (handedOver.length % 5 === 0) proxy.cut();
+    }
+    await Promise.allSettled(answers);
+    expect(handedOver.sort()).toEqual(taskIds.map((taskId) => `${taskId} 1`).sort());
+    expect((await done).status).toBe(SessionStatus.COMPLETED);
+  });
+
+  test("an answer reaches the server when it is back", async () => {
+    const { url } = await startServer();
+    const direct = clientOf(url);
+    const proxy = await Proxy.start(url);
+    const tasks = (await agentOf(clientOf(proxy.url))).tasks();
+    await trigger(direct, CHAIN);
+    const task = await next(tasks);
+    proxy.sever();
+    const answered = task.complete({ n: 2 });
+    await proxy.disconnected();
+    proxy.mend();
+    await answered;
+    await (await next(tasks)).complete();
+    expect((await ended(direct)).status).toBe(SessionStatus.COMPLETED);
+  });
+});
+
+test("a server that is restarted without its memory: what it forgot is lost, and new tasks come", async () => {
+  const server = await RestartableServer.start();
+  const client = clientOf(server.url);
+  const agent = await agentOf(client);
+  const tasks = agent.tasks();
+  await trigger(client, [{ taskId: "one" }]);
+  const task = await next(tasks);
+  const end = aborted(task);
+  await server.restart();
+  expect(await end).toMatchObject({ end: "lost" });
+  await trigger(client, [{ taskId: "two" }]);
+  const other = await next(tasks);
+  expect(other.taskId).toBe("two");
+  await other.complete();
+  expect((await ended(client)).status).toBe(SessionStatus.COMPLETED);
+  await reached(client, "two", TaskStatus.COMPLETED);
+});
