@@ -8,7 +8,7 @@ const DESCRIPTIONS: Readonly<Record<Name, readonly [rest: string, type: string, 
   meta: [
     "",
     "hash",
-    "`schema`; `epoch` and `source`: which history this is, and the replication id of the server that began it; `revision`, `time` and `ordinal`: the newest that were given out",
+    "`schema`; `epoch` and `source`: which history this is, and the replication id of the server that began it; `revision`, `time` and `ordinal`: the newest that were given out; `workflows`: the newest revision of one",
   ],
   log: ["", "stream", "every commit, by `REVISION-EPOCH`; cut at `OPSCORE_LOG_MAX_ENTRIES` divided by the partitions"],
   agent: [

@@ -13,8 +13,13 @@ import { RedisCluster } from "../../helpers/redis-cluster.js";
 import { freePort, RedisProcess } from "../../helpers/redis-process.js";
 import { freshPrefix } from "../../helpers/redis-storage.js";
 import { root } from "../../helpers/repository.js";
+import { aCompletion, aLease, aReservation, aTask, aTaskQuery, aWorkflow } from "../../helpers/tasks.js";
 
 const COMMAND_TIMEOUT_MS = 5_000;
+
+/** Of the agent, its report, the session and its task: both come, are taken up and end. */
+const COMMITS = 8;
+const OF_AGENT = { namespace: NAMESPACE, of: { kind: "agent", agentId: "a" } } as const;
 
 /** Uses a bit of everything. */
 async function use(target: RedisTarget, prefix = freshPrefix(), waitReplicas = 0): Promise<void> {
@@ -23,13 +28,21 @@ async function use(target: RedisTarget, prefix = freshPrefix(), waitReplicas = 0
     const follower = new Follower();
     await storage.tail(follower);
     await storage.registerAgent(aRegistration("a", { initialState: State.IDLE, labels: { env: "prod" } }));
+    expect(await storage.reserveSlot(aReservation("t"))).toEqual({ kind: "reserved" });
     await storage.setState(aReport("a", State.ACTIVE));
-    await storage.startSession(aSession("s", "a"));
+    await storage.startSession(aSession("s", "a", { tasks: [aTask("t")] }));
+    await storage.leaseTask(aLease("t"));
+    await storage.completeTask(aCompletion("t"));
+    await storage.putWorkflow(aWorkflow("w"));
+    expect((await storage.listWorkflows({ namespace: NAMESPACE, limit: 10, cursor: undefined })).items).toHaveLength(1);
+    expect((await storage.listTasks(aTaskQuery())).items).toHaveLength(1);
     expect((await storage.listAgents(anAgentQuery())).items).toHaveLength(1);
     expect((await storage.listSessions(aSessionQuery())).items).toHaveLength(1);
     expect((await storage.getState({ namespace: NAMESPACE, agentId: "a" }))?.state).toBe(State.ACTIVE);
     await storage.expireLeases({ stalledMs: 0 });
-    await follower.until(3);
+    await storage.expireTasks({ jitter: 0 });
+    for await (const page of (await storage.snapshotTasks(OF_AGENT)).pages()) expect(page.items).toEqual([]);
+    await follower.until(COMMITS);
   } finally {
     await storage.close();
   }
