@@ -197,6 +197,18 @@ describe("retention", () => {
     expect(await keys("runs-in:")).toEqual([`runs-in:default/${TaskStatus.CANCELLED}`]);
   });
 
+  it("forgets nothing when a task is called off in a session that has ended already", async () => {
+    await open();
+    await storage.startSession(aRun([aTask("x"), aTask("y", { dependsOn: ["x"] })]));
+    await storage.leaseTask(aLease("x"));
+    await storage.failTask(aFailure("x", 1, { permanent: true }));
+    clock.advance(AGE_MS + 1);
+    await storage.cancelTask(aCancellation("y"));
+    expect(await storage.getTask(aTaskKey("y"))).toMatchObject({ status: TaskStatus.CANCELLED });
+    await storage.expireLeases({ stalledMs: 0 });
+    expect(await storage.getTask(aTaskKey("y"))).toBeUndefined();
+  });
+
   it("forgets no session that was opened again, however old its first end is", async () => {
     await open({ maxEndedSessions: 1 });
     await storage.startSession(aRun([aTask("x")]));

@@ -50,7 +50,7 @@ local FORGOTTEN_AT_ONCE = 2
 -- Writes what a command has moved that may have ended the session.
 local function closeRun(run)
   saveRun(run)
-  if SESSION_ENDS[run.session.status] then
+  if run.hasEnded then
     forgetEnded(run.part, FORGOTTEN_AT_ONCE)
   end
 end

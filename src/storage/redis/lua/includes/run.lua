@@ -215,6 +215,7 @@ local function moveSession(run, status, parts)
   local before = run.session
   local revision, time = stamp(run.part)
   local ends = SESSION_ENDS[status]
+  run.hasEnded = ends
   run.session = makeSession(revision, status, before.startTime, time, ends and time, before.ordinal,
     parts or before.parts)
   commitSession(run.part, run.namespace, run.id, ends and SESSION_ENDED or SESSION_UPDATED, run.session, before.status)
