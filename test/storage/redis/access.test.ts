@@ -89,8 +89,11 @@ describe("over TLS", () => {
 
   it("a Cluster is used", async () => {
     const cluster = await RedisCluster.start({ certificates });
-    await use(cluster.target);
-    await cluster.remove();
+    try {
+      await use(cluster.target);
+    } finally {
+      await cluster.remove();
+    }
   });
 });
 
