@@ -105,6 +105,8 @@ describe("agent get", () => {
         updateTime: expect.stringMatching(/Z$/) as string,
         revision: expect.stringMatching(/^\d+$/) as string,
         state: expect.objectContaining({ agentId: "writer-1", state: "STATE_UNKNOWN", message: "" }) as object,
+        maxConcurrentTasks: 1,
+        taskDelivery: "TASK_DELIVERY_UNSPECIFIED",
       },
     });
   });
