@@ -40,13 +40,15 @@ export class WaitTimedOut extends OpsCoreError {
 }
 
 const HISTORY_PAGE = 1000;
+/** How long to wait before a storage that is away is asked again, in milliseconds. */
+const RETRY_MS = 250;
 /** The longest delay that a Node timer takes. */
 const MAX_TIMER_MS = 0x7fff_ffff;
 
 /**
  * Waits until an agent is in one of some states.
  *
- * @throws WAIT_TIMED_OUT, STORAGE_UNAVAILABLE, SERVER_STOPPING; the signal's reason when the caller goes away
+ * @throws WAIT_TIMED_OUT, STORAGE_UNAVAILABLE (at its beginning only), SERVER_STOPPING; the signal's reason when the caller goes away
  */
 export function waitForState(
   hub: WatchHub,
@@ -70,6 +72,9 @@ class Wait implements ChangeSink {
   /** What arrived during the reading; undefined when nothing is read. */
   private meanwhile: StateRecord[] | undefined;
   private timer: NodeJS.Timeout | undefined;
+  private retry: NodeJS.Timeout | undefined;
+  /** Something was read: from then on a storage that is away is waited for. */
+  private begun = false;
   private over = false;
 
   constructor(
@@ -122,23 +127,33 @@ class Wait implements ChangeSink {
   }
 
   private read(): void {
-    this.meanwhile = [];
-    const failed = (thrown: unknown): void => {
-      this.finish();
-      this.reject(thrown);
-    };
+    this.meanwhile ??= [];
     try {
       const read = this.currentCounts ? this.readCurrent() : this.readHistory();
       const done = chain(read, () => this.judgeMeanwhile());
-      if (done instanceof Promise) done.catch(failed);
+      if (done instanceof Promise) done.catch((thrown: unknown) => this.recover(thrown));
     } catch (thrown) {
-      failed(thrown);
+      this.recover(thrown);
     }
+  }
+
+  /** A storage that goes away under an open wait is asked again; any other failure ends it, and so does one at its beginning. */
+  private recover(thrown: unknown): void {
+    if (this.over) return;
+    if (this.begun && thrown instanceof OpsCoreError && thrown.reason === "STORAGE_UNAVAILABLE") {
+      this.retry = setTimeout(() => this.read(), thrown.retryAfterMs ?? RETRY_MS).unref();
+      return;
+    }
+    this.finish();
+    this.reject(thrown);
   }
 
   private readCurrent(): Awaitable<void> {
     return chain(this.storage.getState(this.request), (state) => {
       if (state === undefined) return;
+      // It passed through these since the wait began to listen.
+      for (const passed of this.meanwhile ?? []) if (passed.revision < state.revision) this.judge(passed);
+      if (this.over) return;
       this.last = state;
       this.judged = state.revision;
       const outcome = this.outcomeOf(state.state) ?? this.outcomeOfLoss(state);
@@ -157,6 +172,7 @@ class Wait implements ChangeSink {
   }
 
   private judgeMeanwhile(): void {
+    this.begun = true;
     const meanwhile = this.meanwhile ?? [];
     this.meanwhile = undefined;
     for (const state of meanwhile) this.judge(state);
@@ -216,5 +232,6 @@ class Wait implements ChangeSink {
     this.hub.router.remove(this);
     this.request.signal.removeEventListener("abort", this.onAbort);
     clearTimeout(this.timer);
+    clearTimeout(this.retry);
   }
 }

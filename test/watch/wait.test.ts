@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { serverStopping } from "../../src/errors/index.js";
+import { OpsCoreError, serverStopping } from "../../src/errors/index.js";
 import { createMemoryStorage } from "../../src/storage/memory/index.js";
 import { State } from "../../src/storage/records.js";
 import type { ReportOutcome } from "../../src/storage/storage.js";
@@ -159,6 +159,44 @@ describe("waiting for a state", () => {
     hub.settle();
     answers[0]?.();
     expect((await waiting).state.revision).toBe(idle.revision);
+  });
+});
+
+describe("a wait whose storage goes away", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  const away = () => {
+    throw new OpsCoreError("STORAGE_UNAVAILABLE", "away", {}, { retryAfterMs: 100 });
+  };
+
+  it("fails when that is so from its beginning", async () => {
+    const { hub, wait, storage } = await setUp();
+    storage.getState = away;
+    await expect(wait()).rejects.toMatchObject({ reason: "STORAGE_UNAVAILABLE" });
+    expect([hub.size, hub.stats.waits]).toEqual([0, 0]);
+  });
+
+  it("stays open later, and finds what it waits for when the storage is back", async () => {
+    const { hub, wait, storage, report } = await setUp();
+    const getState = storage.getState.bind(storage);
+    const waiting = wait();
+    let asked = 0;
+    storage.getState = () => {
+      asked += 1;
+      return away();
+    };
+    for (const sink of hub.router.all()) sink.lost();
+    vi.advanceTimersByTime(250);
+    expect([asked, hub.stats.waits]).toEqual([3, 1]);
+    // It does not miss what passes by in the meantime.
+    storage.registerAgent(aRegistration("a"));
+    const { state } = await report(State.IDLE);
+    await report(State.ACTIVE);
+    hub.settle();
+    storage.getState = getState;
+    vi.advanceTimersByTime(100);
+    expect(await waiting).toEqual({ outcome: WaitOutcome.REACHED, state });
   });
 });
 
