@@ -24,6 +24,12 @@ const MODULES: readonly Module[] = [
   },
   { name: "state", summary: "Report, read, watch and wait for states", load: () => import("./commands/state.js") },
   { name: "session", summary: "Start, read, change and watch sessions", load: () => import("./commands/session.js") },
+  {
+    name: "workflow",
+    summary: "Store, read, trigger and cancel workflows",
+    load: () => import("./commands/workflow.js"),
+  },
+  { name: "task", summary: "List, read, retry and cancel tasks", load: () => import("./commands/task.js") },
   { name: "health", summary: "Ask a server whether it should get work", load: () => import("./commands/health.js") },
   { name: "config", summary: "Show the effective settings of the server", load: () => import("./commands/config.js") },
 ];

@@ -3,6 +3,7 @@
  */
 import { Liveness, State } from "../../gen/opscore/v1/common_pb.js";
 import { SessionStatus } from "../../gen/opscore/v1/session_service_pb.js";
+import { TaskStatus } from "../../gen/opscore/v1/task_service_pb.js";
 import { choice } from "./readers.js";
 
 export const stateWord = choice(
@@ -32,6 +33,18 @@ export const statusWord = choice(
     cancelled: SessionStatus.CANCELLED,
   },
   "session_status_",
+);
+
+export const taskStatusWord = choice(
+  {
+    pending: TaskStatus.PENDING,
+    ready: TaskStatus.READY,
+    leased: TaskStatus.LEASED,
+    completed: TaskStatus.COMPLETED,
+    failed: TaskStatus.FAILED,
+    cancelled: TaskStatus.CANCELLED,
+  },
+  "task_status_",
 );
 
 /** The name of an enumeration's value, without its prefix; the number of one that is newer than this client. */

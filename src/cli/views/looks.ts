@@ -1,8 +1,9 @@
 /**
- * States, liveness and sessions in their colours: one place, so that they look the same everywhere.
+ * States, liveness, sessions and tasks in their colours: one place, so that they look the same everywhere.
  */
 import { Liveness, State } from "../../../gen/opscore/v1/common_pb.js";
 import { SessionStatus } from "../../../gen/opscore/v1/session_service_pb.js";
+import { TaskStatus } from "../../../gen/opscore/v1/task_service_pb.js";
 import type { Rich } from "../text/rich.js";
 import type { Look } from "../text/style.js";
 import { enumName } from "../words.js";
@@ -34,6 +35,16 @@ const STATUS_LOOKS: Readonly<Record<SessionStatus, Look>> = {
   [SessionStatus.CANCELLED]: "gray",
 };
 
+const TASK_LOOKS: Readonly<Record<TaskStatus, Look>> = {
+  [TaskStatus.UNSPECIFIED]: "gray",
+  [TaskStatus.PENDING]: "gray",
+  [TaskStatus.READY]: "cyan",
+  [TaskStatus.LEASED]: ["green", "bold"],
+  [TaskStatus.COMPLETED]: "magenta",
+  [TaskStatus.FAILED]: ["red", "bold"],
+  [TaskStatus.CANCELLED]: "gray",
+};
+
 export function stateRich(state: State): Rich {
   return [{ text: enumName(State, state), look: STATE_LOOKS[state] }];
 }
@@ -44,6 +55,10 @@ export function livenessRich(liveness: Liveness): Rich {
 
 export function statusRich(status: SessionStatus): Rich {
   return [{ text: enumName(SessionStatus, status), look: STATUS_LOOKS[status] }];
+}
+
+export function taskStatusRich(status: TaskStatus): Rich {
+  return [{ text: enumName(TaskStatus, status), look: TASK_LOOKS[status] }];
 }
 
 const ARROW: Rich = [{ text: " → ", look: "dim" }];
