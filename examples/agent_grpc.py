@@ -1,0 +1,129 @@
+"""An agent that takes tasks, in Python over gRPC, with nothing but grpcio and protobuf.
+
+Usage: agent_grpc.py HOST:PORT DESCRIPTOR_SET [TASKS]
+
+DESCRIPTOR_SET describes the API: `npx buf build proto --output opscore.binpb` makes it. The agent ends after so many TASKS, or never.
+
+It does what the TypeScript client does for its users: it registers, watches its tasks, renews their leases, says ACTIVE and IDLE, and
+answers each attempt once. When the stream breaks off it goes on after the last resume token.
+"""
+
+import sys
+import threading
+
+import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
+
+AGENT_ID = "python-agent"
+LEASE_TTL_S = 10
+
+target, descriptor_set = sys.argv[1:3]
+limit = int(sys.argv[3]) if len(sys.argv) > 3 else None
+
+pool = descriptor_pool.DescriptorPool()
+with open(descriptor_set, "rb") as file:
+    for proto in descriptor_pb2.FileDescriptorSet.FromString(file.read()).file:
+        pool.Add(proto)
+factory = message_factory.MessageFactory(pool)
+channel = grpc.insecure_channel(target)
+
+
+def call(service, method, timeout=10, kind="unary_unary", **fields):
+    """Calls a method by its name; the fields are those of its request. Answers with the message, or an iterator of messages."""
+    descriptor = pool.FindServiceByName(f"opscore.v1.{service}").FindMethodByName(method)
+    request = factory.GetPrototype(descriptor.input_type)
+    answer = factory.GetPrototype(descriptor.output_type)
+    stub = getattr(channel, kind)(
+        f"/opscore.v1.{service}/{method}",
+        request_serializer=request.SerializeToString,
+        response_deserializer=answer.FromString,
+    )
+    return stub(json_format.ParseDict(fields, request()), timeout=timeout)
+
+
+def report(state, **fields):
+    call("StateService", "SetState", agent_id=AGENT_ID, incarnation=incarnation, state=state, **fields)
+
+
+def work(parameters):
+    """The work itself."""
+    return {"said": parameters["message"].upper()}
+
+
+def every(seconds, stopped, action):
+    """Acts again and again on a thread of its own, until `stopped` is set or the server refuses."""
+
+    def run():
+        while not stopped.wait(seconds):
+            try:
+                action()
+            except grpc.RpcError as error:
+                if error.code() == grpc.StatusCode.UNAVAILABLE:
+                    continue
+                return
+
+    threading.Thread(target=run, daemon=True).start()
+
+
+def take(task):
+    """Works on one attempt. The attempt number is the fence: an answer of an older one is refused."""
+    key = {"session_id": task.session_id, "task_id": task.task_id, "attempt": task.attempt}
+    print(f"{task.task_id}, attempt {task.attempt}", flush=True)
+    over = threading.Event()
+    # A lease is 30 s; it is renewed after a third.
+    every(10, over, lambda: call("TaskService", "RenewTask", **key))
+    report("STATE_ACTIVE", session_id=task.session_id, task_id=task.task_id)
+    try:
+        result = work(json_format.MessageToDict(task.parameters))
+    except Exception as error:
+        call("TaskService", "FailTask", reason=type(error).__name__, error=str(error), **key)
+    else:
+        call("TaskService", "CompleteTask", result=result, **key)
+    finally:
+        over.set()
+    report("STATE_IDLE")
+
+
+agent = call(
+    "AgentService",
+    "RegisterAgent",
+    agent_id=AGENT_ID,
+    capabilities=["sample"],
+    lease_ttl=f"{LEASE_TTL_S}s",
+    task_delivery="TASK_DELIVERY_STREAM",
+    initial_state="STATE_IDLE",
+).agent
+incarnation = agent.incarnation
+every(LEASE_TTL_S / 3, threading.Event(), lambda: call("AgentService", "Heartbeat", agent_id=AGENT_ID, incarnation=incarnation))
+
+token = ""
+seen = set()
+while limit is None or len(seen) < limit:
+    try:
+        for message in call(
+            "TaskService",
+            "WatchTasks",
+            kind="unary_stream",
+            timeout=None,
+            agent_id=AGENT_ID,
+            include_snapshot=True,
+            resume_token=token,
+        ):
+            tasks = list(message.tasks) + [event.task for event in message.events]
+            for task in tasks:
+                attempt = (task.session_id, task.task_id, task.attempt)
+                # LEASED is 3. An attempt may be seen twice: in the snapshot and as an event.
+                if task.status == 3 and attempt not in seen:
+                    seen.add(attempt)
+                    take(task)
+            token = message.resume_token or token
+            if limit is not None and len(seen) >= limit:
+                break
+    except grpc.RpcError as error:
+        # What was watched so far counts; anything but a server that is away is a mistake.
+        if error.code() != grpc.StatusCode.UNAVAILABLE:
+            raise
+        threading.Event().wait(1)
+
+report("STATE_FINISHED")
+channel.close()
