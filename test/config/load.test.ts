@@ -92,8 +92,8 @@ describe("loadConfig", () => {
     expect(problemsOf(() => loadConfig({ env: { OPSCORE_PROT: "1" } }))).toEqual({
       OPSCORE_PROT: "is not a setting; did you mean OPSCORE_PORT?",
     });
-    expect(problemsOf(() => loadConfig({ env: { OPSCORE_WORKFLOWS_DIR: "." } }))).toEqual({
-      OPSCORE_WORKFLOWS_DIR: "is not a setting",
+    expect(problemsOf(() => loadConfig({ env: { OPSCORE_MOON_PHASE: "full" } }))).toEqual({
+      OPSCORE_MOON_PHASE: "is not a setting",
     });
   });
 
