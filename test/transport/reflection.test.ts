@@ -54,6 +54,7 @@ describe.each(["v1", "v1alpha"])("grpc.reflection.%s", (version) => {
       "opscore.v1.SessionService",
       "opscore.v1.StateService",
       "opscore.v1.TaskService",
+      "opscore.v1.WebhookService",
       "opscore.v1.WorkflowService",
     ]);
     reflection.close();
