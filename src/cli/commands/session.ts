@@ -8,16 +8,17 @@ import {
   UpdateSessionResponseSchema,
   type ListSessionsResponse,
 } from "../../../gen/opscore/v1/session_service_pb.js";
-import type { SessionEntry } from "../../client/index.js";
+import { TaskEventSchema, TaskSchema } from "../../../gen/opscore/v1/task_service_pb.js";
+import type { SessionEntry, TaskEntry } from "../../client/index.js";
 import { apiJson } from "../api-json.js";
 import type { Host } from "../command.js";
 import { implementCall, implementLasting } from "../connection.js";
 import { usageFailure } from "../failure.js";
-import { listed, optional, repeated, required, rest } from "../flags.js";
+import { listed, optional, repeated, required, rest, toggle } from "../flags.js";
 import { given } from "../given.js";
 import { collectPages, printRest } from "../paging.js";
 import { anyText, int64, jsonObject, wholeNumber } from "../readers.js";
-import { sessionEventView, sessionSnapshotView } from "../views/events.js";
+import { sessionEventView, sessionSnapshotView, taskEventView, taskSnapshotView } from "../views/events.js";
 import { printSession, printSessions } from "../views/sessions.js";
 import { follow, lineSink, WATCH_FLAGS, type EntryPrinter } from "../watching.js";
 import { statusWord } from "../words.js";
@@ -28,6 +29,14 @@ const SESSION_ENTRIES: EntryPrinter<SessionEntry> = {
     entry.type === "snapshot"
       ? { kind: "WATCH_KIND_SNAPSHOT", session: apiJson(SessionSchema, entry.session) }
       : { kind: "WATCH_KIND_EVENTS", event: apiJson(SessionEventSchema, entry.event) },
+};
+
+const TASK_ENTRIES: EntryPrinter<TaskEntry> = {
+  view: (entry) => (entry.type === "snapshot" ? taskSnapshotView(entry.task) : taskEventView(entry.event)),
+  json: (entry) =>
+    entry.type === "snapshot"
+      ? { kind: "WATCH_KIND_SNAPSHOT", task: apiJson(TaskSchema, entry.task) }
+      : { kind: "WATCH_KIND_EVENTS", event: apiJson(TaskEventSchema, entry.event) },
 };
 
 /** `opscore session`: what they work on. */
@@ -145,14 +154,30 @@ function defineWatch(command: Command, host: Host): void {
     summary: "Watch sessions: where they are now, and every change",
     details:
       "One line for each event. The watch goes on by itself after a lost connection or a restart of the server, and ends with Ctrl-C.",
+    examples: [["opscore session watch SESSION --tasks", "how the tasks of a session progress"]],
     positionals: { sessionIds: rest("session-id", "only these sessions, which need not exist yet", anyText, 0) },
     flags: {
       agentIds: repeated("--agent <agent-id>", "only sessions of this agent", anyText),
       statuses: listed("--status <status>", "only events into or out of this status", statusWord),
+      tasks: toggle("--tasks", "the steps of these sessions instead: who works on which, and what waits for what"),
       ...WATCH_FLAGS,
     },
-    run({ resumeToken, snapshot, ...filter }, context) {
+    run({ resumeToken, snapshot, tasks, ...filter }, context) {
       const start = { resumeToken, snapshot };
+      if (tasks) {
+        const { sessionIds, agentIds, statuses } = filter;
+        const given = [agentIds.length > 0 ? "--agent" : "", statuses.length > 0 ? "--status" : ""];
+        const problems = given
+          .filter((name) => name !== "")
+          .map((name) => ({ name, description: "must not be given with --tasks" }));
+        if (problems.length > 0) throw usageFailure(problems);
+        return follow(
+          context,
+          start,
+          (options) => context.client.watchTasks({ sessionIds }, options),
+          lineSink(context, TASK_ENTRIES),
+        );
+      }
       return follow(
         context,
         start,

@@ -11,6 +11,8 @@ const TYPE_LOOKS: Readonly<Record<string, "dim" | "green" | "yellow" | "red" | "
   TRANSITION: "dim",
   UPDATED: "dim",
   SNAPSHOT: "dim",
+  TASK: "dim",
+  CREATED: "green",
   REGISTERED: "green",
   STARTED: "green",
   LIVENESS: "yellow",

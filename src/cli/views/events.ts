@@ -1,5 +1,5 @@
 /**
- * What happened to agents and sessions, one event a line.
+ * What happened to agents, sessions and tasks, one event a line.
  */
 import { Liveness, type AgentState } from "../../../gen/opscore/v1/common_pb.js";
 import {
@@ -9,10 +9,11 @@ import {
   type SessionEvent,
 } from "../../../gen/opscore/v1/session_service_pb.js";
 import { StateEvent_Type, type StateEvent } from "../../../gen/opscore/v1/state_service_pb.js";
+import { TaskStatus, type Task, type TaskEvent } from "../../../gen/opscore/v1/task_service_pb.js";
 import { printable } from "../text/printable.js";
 import { span, type Rich } from "../text/rich.js";
 import { enumName } from "../words.js";
-import { changeRich, livenessRich, stateRich, statusRich } from "./looks.js";
+import { changeRich, livenessRich, stateRich, statusRich, taskStatusRich } from "./looks.js";
 
 /** One event, in the parts of its line. */
 export interface EventView {
@@ -107,4 +108,57 @@ function sessionNote({ agentId, error }: Session): Rich {
     { text: printable(agentId) },
     ...(error === "" ? [] : [{ text: `  ${printable(error)}`, look: "red" as const }]),
   ];
+}
+
+export function taskEventView({ task, previousStatus }: TaskEvent): EventView {
+  if (task === undefined) return { type: "TASK", subject: "", change: [], note: [], time: undefined };
+  const before = previousStatus === TaskStatus.UNSPECIFIED ? undefined : previousStatus;
+  const isNew = before === undefined;
+  return {
+    type: isNew ? "CREATED" : "TASK",
+    subject: taskName(task),
+    change: changeRich(before, task.status, taskStatusRich),
+    note: taskNote(task),
+    time: task.updateTime,
+  };
+}
+
+/** A task as a watch found it when it began. */
+export function taskSnapshotView(task: Task): EventView {
+  return {
+    type: "SNAPSHOT",
+    subject: taskName(task),
+    change: taskStatusRich(task.status),
+    note: taskNote(task),
+    time: task.updateTime,
+  };
+}
+
+function taskName({ sessionId, taskId }: Task): string {
+  return printable(`${sessionId}/${taskId}`);
+}
+
+/** What it waits for, who has it, or why it failed. */
+function taskNote(task: Task): Rich {
+  const { status, dependsOn, agentId, attempt, reason, error } = task;
+  const after = (): Rich => [{ text: "after ", look: "dim" }, { text: printable(dependsOn.join(" ")) }];
+  const on = (): Rich => [
+    { text: "on ", look: "dim" },
+    { text: printable(agentId) },
+    ...(attempt > 1 ? [{ text: `  attempt ${attempt}`, look: "dim" as const }] : []),
+  ];
+  const why = [reason, error].filter((part) => part !== "").join(": ");
+  const failure: Rich = why === "" ? [] : [{ text: printable(why), look: "red" }];
+  switch (status) {
+    case TaskStatus.PENDING:
+      return after();
+    case TaskStatus.LEASED:
+    case TaskStatus.COMPLETED:
+      return on();
+    case TaskStatus.READY:
+    case TaskStatus.FAILED:
+    case TaskStatus.CANCELLED:
+    case TaskStatus.UNSPECIFIED:
+      return failure;
+  }
 }
