@@ -152,6 +152,8 @@ describe("while Redis is gone", () => {
     const deployment = await Deployment.start();
     const { watch } = deployment;
     const wait = deployment.states.waitForState({ agentId: "later", states: [State.ERROR] });
+    // Asks Redis the same behind the wait: when this is answered, the wait has begun.
+    expect((await failureOf(deployment.states.getState({ agentId: "later" }))).code).toBe(Code.NotFound);
     await deployment.arrived(await deployment.commit());
 
     await redis.kill();
