@@ -49,3 +49,24 @@ it("on a terminal the short one can be had too", async () => {
   expect(stdout).not.toContain("\x1b");
   expect(chapters(stdout.split("That was all of it")[0] ?? "")).toEqual([0, 1, 2, 3, 4]);
 });
+
+it("a workflow runs over four agents, each task after those that it waits for, and the demo ends with it", async () => {
+  const { code, stdout, stderr } = await opscore(["demo", "--workflow"]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  const place = (pattern: RegExp) => stdout.split("\n").findIndex((line) => pattern.test(line));
+  for (const task of ["search-web", "search-archive", "summarize", "check"]) {
+    for (const step of ["READY → LEASED", "LEASED → COMPLETED"]) {
+      expect(place(new RegExp(`demo/${task} +${step}`)), `${task} ${step}`).toBeGreaterThanOrEqual(0);
+    }
+  }
+  expect(place(/summarize +PENDING → READY/)).toBeGreaterThan(place(/search-web +LEASED → COMPLETED/));
+  expect(place(/summarize +PENDING → READY/)).toBeGreaterThan(place(/search-archive +LEASED → COMPLETED/));
+  expect(place(/check +PENDING → READY/)).toBeGreaterThan(place(/summarize +LEASED → COMPLETED/));
+  expect(stdout).toContain("The session is COMPLETED");
+});
+
+it("a workflow that is interrupted ends at once", async () => {
+  const demo = start(["demo", "--workflow"], { tty: true });
+  await demo.stdout.seen("LEASED");
+  expect(await demo.stop()).toBe(130);
+});
