@@ -106,7 +106,8 @@ describe("a watch whose connection dies", () => {
 
       expect(chain.count).toBe(commits);
       expect(kinds).not.toContain(WatchKind.RESYNC);
-      expect(productive).toBeGreaterThan(LIVES / 4);
+      // That something happened at all: how much a busy machine commits during so short lives says nothing of the watch.
+      expect(productive).toBeGreaterThan(LIVES / 50);
     },
   );
 });

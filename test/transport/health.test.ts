@@ -4,7 +4,9 @@ import { startServer, type TestServer } from "../helpers/server.js";
 
 const health = (port: number): DynamicClient => dynamicClient(port, "grpc.health.v1.Health", "health/v1/health.proto");
 
-const SERVICES = ["Agent", "State", "Session", "Workflow", "Task"].map((name) => `opscore.v1.${name}Service`);
+const SERVICES = ["Agent", "State", "Session", "Workflow", "Task", "Webhook"].map(
+  (name) => `opscore.v1.${name}Service`,
+);
 
 describe("grpc.health.v1", () => {
   it.each(["", ...SERVICES])("serves %j", async (service) => {

@@ -141,6 +141,8 @@ describe("the log reader", () => {
     await redis.kill();
     await redis.start();
     expect(await follower.lost(1)).toEqual(["epoch"]);
+    // The log is followed by a connection of its own, which may be back before the one for commands.
+    await events.ready(reader);
     expect(follower.position?.revisions).toEqual((await reader.head()).revisions);
     const states = await Promise.all(AGENTS.map((agentId) => reader.getState({ namespace: NAMESPACE, agentId })));
     expect(states.every((state) => state !== undefined)).toBe(true);
