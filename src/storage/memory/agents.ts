@@ -122,6 +122,8 @@ export class Agents {
   }
 
   private admit(command: RegisterAgent): AgentEntry {
+    // What is too old is not taken up, should nobody have come to drop it.
+    this.tombstones.forget(this.commits.commitTime);
     const table = this.namespaces.getOrCreate(command.namespace);
     const { incarnation, history } = this.tombstones.exhume(table, command.agentId);
     const { record, state } = this.recordsOf(command, incarnation + 1);

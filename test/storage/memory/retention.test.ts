@@ -79,6 +79,14 @@ describe("retention of deregistered agents", () => {
     expect(storage.registerAgent(aRegistration("a")).agent.record.incarnation).toBe(1);
   });
 
+  it("ends by age also when nobody looks before the agent comes back", () => {
+    const { clock, storage, deregister } = open({ historyAgeMs: DAY_MS });
+    storage.registerAgent(aRegistration("a"));
+    deregister("a");
+    clock.advance(DAY_MS + 1);
+    expect(storage.registerAgent(aRegistration("a")).agent.record.incarnation).toBe(1);
+  });
+
   it("ends by count, oldest first", () => {
     const { storage, deregister, history } = open({ maxTombstones: 2 });
     for (const id of ["a", "b", "c"]) {
