@@ -35,7 +35,13 @@ describe("a Redis Cluster", () => {
     keys = new Keys(prefix, PARTITIONS);
     events = new StorageEvents();
     follower = new Follower();
-    const options = { target: redis.target, prefix, partitions: PARTITIONS };
+    const options = {
+      historyLimit: 1_000_000,
+      logCapacity: 1_000_000,
+      target: redis.target,
+      prefix,
+      partitions: PARTITIONS,
+    };
     storage = await createRedisStorage({ ...options, onEvent: events.listener });
     replica = await createRedisStorage(options);
     follower.position = (await replica.tail(follower)).start;

@@ -26,7 +26,8 @@ let prefix: string;
 async function open(target: RedisTarget, waitReplicas: number): Promise<void> {
   prefix = freshPrefix();
   events = new StorageEvents();
-  const options = { target, prefix, waitReplicas };
+  // All that a fast machine reports must still be there to be counted.
+  const options = { historyLimit: 1_000_000, logCapacity: 1_000_000, target, prefix, waitReplicas };
   storage = await createRedisStorage({ ...options, onEvent: events.listener });
   replica = await createRedisStorage(options);
   follower = new Follower();
