@@ -4,6 +4,7 @@ import { AgentService } from "../../gen/opscore/v1/agent_service_pb.js";
 import { SessionService } from "../../gen/opscore/v1/session_service_pb.js";
 import { StateService, type WaitForStateResponse } from "../../gen/opscore/v1/state_service_pb.js";
 import { TaskService } from "../../gen/opscore/v1/task_service_pb.js";
+import { WebhookService } from "../../gen/opscore/v1/webhook_service_pb.js";
 import { WorkflowService } from "../../gen/opscore/v1/workflow_service_pb.js";
 import { CallTransport } from "./calls/call-transport.js";
 import { clientClosed } from "./calls/failures.js";
@@ -69,6 +70,8 @@ export interface OpsCoreClient extends AsyncDisposable {
   readonly workflows: Client<typeof WorkflowService>;
   /** The calls of `opscore.v1.TaskService`. */
   readonly tasks: Client<typeof TaskService>;
+  /** The calls of `opscore.v1.WebhookService`. */
+  readonly webhooks: Client<typeof WebhookService>;
   /** The calls of `grpc.health.v1.Health`. */
   readonly health: Client<typeof Health>;
 
@@ -151,6 +154,7 @@ export function createOpsCoreClient(options: OpsCoreClientOptions): OpsCoreClien
     sessions: createClient(SessionService, transport),
     workflows: createClient(WorkflowService, transport),
     tasks: createClient(TaskService, transport),
+    webhooks: createClient(WebhookService, transport),
     health: createClient(Health, transport),
     watchState: (filter = {}, watchOptions = {}) => watchStates(watches, filter, watchOptions),
     watchSessions: (filter = {}, watchOptions = {}) => watchSessions(watches, filter, watchOptions),

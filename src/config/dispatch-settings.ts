@@ -1,7 +1,7 @@
 /**
- * The settings of how tasks are brought to agents that do not fetch them: a part of the one table.
+ * The settings of how tasks are brought to agents that do not fetch them, and of what webhooks are sent: a part of the one table.
  */
-import { optionalText, secret, toggle, type Setting } from "./kinds.js";
+import { duration, optionalText, secret, toggle, type Setting } from "./kinds.js";
 
 export const DISPATCH_SETTINGS = {
   /** Where AgentKit is. */
@@ -29,5 +29,15 @@ export const DISPATCH_SETTINGS = {
     default: false,
     description:
       "Let requests to addresses that callers chose (an agent's `contact_endpoint`, a webhook's URL) go to private, loopback and link-local addresses.",
+  }),
+  /** After how long another replica sends for a webhook, in milliseconds. */
+  webhookTakeoverMs: duration({
+    env: "OPSCORE_WEBHOOK_TAKEOVER",
+    flag: "webhook-takeover",
+    default: 15_000,
+    min: 1_000,
+    max: 600_000,
+    description:
+      "After how long without a sign of life of the replica that sends for a webhook another one takes over. The same on all replicas.",
   }),
 } as const satisfies Record<string, Setting<unknown>>;

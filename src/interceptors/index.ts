@@ -7,6 +7,6 @@ export { Gate, Passage, type GateParts } from "./gate.js";
 export { OpenCallLimit } from "./limits.js";
 export { createLogger } from "./logger.js";
 export { CallLog, codeName, type CallOutcome } from "./logging.js";
-export { CallMetrics, LATENCY_BOUNDS, MethodMetrics } from "./metrics.js";
+export { CallMetrics, MethodMetrics } from "./metrics.js";
 export { SIGNATURE_HEADER, SIGNATURE_WINDOW_MS, SignatureCheck, TIMESTAMP_HEADER } from "./signature.js";
 export { traceIdOf } from "./trace.js";

@@ -3,25 +3,22 @@
  * additions, not for a metrics library.
  */
 import type { DescMethod } from "@bufbuild/protobuf";
+import { DurationHistogram } from "../lib/duration-histogram.js";
 import { rpcName } from "./call.js";
 
 /** gRPC status codes go from 0 (OK) to 16. */
 const CODES = 17;
 
-/** The upper bounds of the latency histogram, in seconds; what is above the last one counts for all of them but it. */
-export const LATENCY_BOUNDS: readonly number[] = [
-  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
-];
+/** The upper bounds of the latency histogram, in seconds. */
+const LATENCY_BOUNDS: readonly number[] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 /** The calls of one method. */
 export class MethodMetrics {
   readonly rpc: string;
   /** How many ended with each status code, by its number. */
   readonly ended = new Float64Array(CODES);
-  /** How many of those that were timed took no longer than each of {@link LATENCY_BOUNDS}, and longer than the one before. */
-  readonly latencies = new Float64Array(LATENCY_BOUNDS.length + 1);
-  /** What the timed ones took together, in seconds. */
-  seconds = 0;
+  /** How long those took that were timed. */
+  readonly durations = new DurationHistogram(LATENCY_BOUNDS);
   /** How many have come in and not ended. */
   open = 0;
 
@@ -37,12 +34,7 @@ export class MethodMetrics {
   end(code: number, durationMs: number): void {
     this.open -= 1;
     this.ended[code] = (this.ended[code] ?? 0) + 1;
-    if (!this.isTimed) return;
-    const seconds = durationMs / 1000;
-    this.seconds += seconds;
-    let bucket = 0;
-    while (seconds > (LATENCY_BOUNDS[bucket] ?? Infinity)) bucket += 1;
-    this.latencies[bucket] = (this.latencies[bucket] ?? 0) + 1;
+    if (this.isTimed) this.durations.observe(durationMs);
   }
 }
 

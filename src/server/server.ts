@@ -100,6 +100,7 @@ export class Server implements OpsCoreServer {
       clock,
       watchState: this.services.states.watchState,
       allowInside: config.outboundAllowPrivate,
+      takeoverMs: config.webhookTakeoverMs,
       onFailure: (thrown) => logger.error({ err: thrown }, "webhooks cannot be served"),
     });
     this.readiness = new Readiness(() => storage.ready(), { explain: () => status?.trouble });
@@ -113,6 +114,7 @@ export class Server implements OpsCoreServer {
         watch: this.hub.stats,
         sweeper: this.sweeper,
         tasks: this.tasks,
+        webhooks: this.webhooks,
         readiness: this.readiness,
         storage,
         status,

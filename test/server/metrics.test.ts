@@ -3,12 +3,13 @@ import { pino } from "pino";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { State, WatchKind } from "../../gen/opscore/v1/common_pb.js";
 import { createOpsCoreClient, type OpsCoreClient } from "../../src/client/index.js";
-import { CALL_DURATION, METRICS } from "../../src/server/metrics/catalogue.js";
+import { DURATIONS, METRICS } from "../../src/server/metrics/catalogue.js";
 import { BRAKE_MIN_AGENTS } from "../../src/storage/storage.js";
 import { FakeClock } from "../helpers/fake-clock.js";
 import { openSession, RawWatch } from "../helpers/raw-watch.js";
 import { aRegistration } from "../helpers/records.js";
 import { startServer } from "../helpers/server.js";
+import { Receiver } from "../services/webhooks/receiver.js";
 
 /** What `/metrics` said, read as a collector reads it. */
 class Scrape {
@@ -62,7 +63,7 @@ describe("/metrics", () => {
   it("has every metric of the table, of its type, and those of the process", async () => {
     const { url } = await startServer();
     const { types } = await Scrape.of(url);
-    const expected = [...METRICS.filter(({ isRedis }) => isRedis !== true), CALL_DURATION];
+    const expected = [...METRICS.filter(({ isRedis }) => isRedis !== true), ...DURATIONS];
     const own = [...types].filter(([name]) => name.startsWith("opscore_"));
     expect(Object.fromEntries(own)).toEqual(Object.fromEntries(expected.map(({ name, type }) => [name, type])));
     expect(types.has("process_cpu_seconds_total")).toBe(true);
@@ -187,6 +188,39 @@ describe("/metrics", () => {
     expect(after.value('opscore_lease_expiries_total{liveness="SUSPECT"}')).toBe(BRAKE_MIN_AGENTS);
   });
 
+  it("counts what is sent for webhooks, and says how far behind they are, naming no more than 20", async () => {
+    const clock = new FakeClock();
+    const { url, server } = await startServer({ outboundAllowPrivate: true, webhookTakeoverMs: 1_000 }, { clock });
+    const client = clientOf(url);
+    const receiver = await Receiver.start();
+    const slow = await Receiver.start();
+    slow.answer = () => undefined;
+    await client.webhooks.createWebhook({ webhookId: "good", url: receiver.url });
+    for (let i = 0; i < 21; i += 1) await client.webhooks.createWebhook({ webhookId: `slow-${i}`, url: slow.url });
+    expect((await Scrape.of(url)).all("opscore_webhook_max_lag_seconds")).toEqual({ "": 0 });
+    await server.storage.registerAgent(aRegistration("a"));
+    await receiver.until(({ received }) => received.length === 1);
+    await slow.until(({ received }) => received.length === 21);
+    clock.jumpWall(60_000);
+    // What was delivered is counted before the next message is sent; what failed, before it is sent again.
+    receiver.answer = () => (receiver.received.length === 2 ? 500 : 200);
+    await server.storage.registerAgent(aRegistration("b"));
+    await receiver.until(({ received }) => received.length === 3);
+    const behind = await Scrape.of(url);
+    expect(behind.value('opscore_webhook_attempts_total{outcome="delivered"}')).toBeOneOf([1, 2]);
+    expect(behind.value('opscore_webhook_attempts_total{outcome="failed"}')).toBe(1);
+    expect(behind.value("opscore_webhook_attempt_duration_seconds_count")).toBeOneOf([2, 3]);
+    expect(behind.all("opscore_webhook_dead_total")).toEqual({ "": 0 });
+    expect(sum(behind.all("opscore_webhooks"))).toBe(22);
+    expect(Math.floor(behind.value("opscore_webhook_max_lag_seconds") ?? 0)).toBe(60);
+    const lags = Object.entries(behind.all("opscore_webhook_lag_seconds"));
+    expect(lags).toHaveLength(20);
+    for (const [series, lag] of lags) {
+      expect(series).toMatch(/^\{namespace="default",webhook="slow-\d+"\}$/);
+      expect(Math.floor(lag)).toBe(60);
+    }
+  });
+
   it("asks for the key where there is one, unless it is for everybody", async () => {
     const { url } = await startServer({ apiKey: "k3y" });
     const refused = await fetch(`${url}/metrics`);
@@ -209,6 +243,10 @@ describe("/metrics", () => {
     expect([head.status, await head.text()]).toEqual([200, ""]);
   });
 });
+
+function sum(values: Readonly<Record<string, number>>): number {
+  return Object.values(values).reduce((all, value) => all + value, 0);
+}
 
 it("names of metrics end as Prometheus wants it", () => {
   for (const { name, type, help } of METRICS) {

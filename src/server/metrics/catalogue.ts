@@ -2,53 +2,28 @@
  * Every metric that Ops-Core has of its own: the one table, from which `/metrics` is answered and its page is written. Names end in
  * their unit, totals in `_total`, as Prometheus wants it.
  */
-import { codeName, type CallMetrics } from "../../interceptors/index.js";
-import type { TaskRunner } from "../task-runner.js";
-import type { LeaseSweeper } from "../../services/lease-sweeper.js";
-import type { Storage } from "../../storage/storage.js";
-import type { Readiness } from "../../transport/standard/readiness.js";
-import type { WatchStats } from "../../watch/stats.js";
-import type { StorageStatus } from "../storage-status.js";
+import { codeName } from "../../interceptors/index.js";
+import { counter, entries, gauge, one, redis, sample, type DurationMetric, type Metric } from "./samples.js";
+import { WEBHOOK_METRICS } from "./webhook-metrics.js";
 
-/** Where the figures come from. All of them are there already; nothing is counted twice. */
-export interface MetricSources {
-  readonly version: string;
-  readonly calls: CallMetrics;
-  readonly watch: WatchStats;
-  readonly sweeper: Pick<LeaseSweeper, "suspected" | "lost" | "braked">;
-  readonly tasks: Pick<TaskRunner, "expired">;
-  readonly readiness: Pick<Readiness, "isReady">;
-  readonly storage: Pick<Storage, "heldReports">;
-  /** Undefined without Redis: its metrics are then left out. */
-  readonly status: StorageStatus | undefined;
-  /** How many connections are open. */
-  readonly connections: () => number;
-}
-
-export type Labels = Readonly<Record<string, string>>;
-
-export interface Sample {
-  readonly labels: Labels;
-  readonly value: number;
-}
-
-export interface Metric {
-  readonly name: string;
-  readonly type: "counter" | "gauge";
-  readonly labels: readonly string[];
-  readonly help: string;
-  /** Only where the state is kept in Redis. */
-  readonly isRedis?: true;
-  readonly read: (sources: MetricSources) => Iterable<Sample>;
-}
-
-/** The one histogram; its figures are those of `MethodMetrics`. */
-export const CALL_DURATION = {
-  name: "opscore_call_duration_seconds",
-  type: "histogram",
-  labels: ["rpc"],
-  help: "How long unary calls took, from their headers to their answer. Waits and streams last as long as their clients like and are not in it.",
-} as const;
+export const DURATIONS: readonly DurationMetric[] = [
+  {
+    name: "opscore_call_duration_seconds",
+    type: "histogram",
+    labels: ["rpc"],
+    help: "How long unary calls took, from their headers to their answer. Waits and streams last as long as their clients like and are not in it.",
+    *read({ calls }) {
+      for (const { rpc, isTimed, durations } of calls.all()) if (isTimed) yield { labels: { rpc }, durations };
+    },
+  },
+  {
+    name: "opscore_webhook_attempt_duration_seconds",
+    type: "histogram",
+    labels: [],
+    help: "How long this server's requests to webhooks took, to their answer or until they failed.",
+    read: ({ webhooks: { stats } }) => [{ labels: {}, durations: stats.durations }],
+  },
+];
 
 export const METRICS: readonly Metric[] = [
   gauge("opscore_build_info", ["version"], "Always 1; its label is the version that runs.", ({ version }) => [
@@ -117,6 +92,7 @@ export const METRICS: readonly Metric[] = [
     "Attempts at tasks that this server ended because their lease or their time ran out: each counts on one replica.",
     ({ tasks }) => one(tasks.expired),
   ),
+  ...WEBHOOK_METRICS,
   gauge("opscore_held_reports", [], "Reports of this server's callers that wait for registrations.", ({ storage }) =>
     one(storage.heldReports),
   ),
@@ -165,27 +141,3 @@ export const METRICS: readonly Metric[] = [
     ),
   ),
 ];
-
-function gauge(name: string, labels: readonly string[], help: string, read: Metric["read"]): Metric {
-  return { name, type: "gauge", labels, help, read };
-}
-
-function counter(name: string, labels: readonly string[], help: string, read: Metric["read"]): Metric {
-  return { name, type: "counter", labels, help, read };
-}
-
-function redis(metric: Metric): Metric {
-  return { ...metric, isRedis: true };
-}
-
-function sample(value: number, labels: Labels = {}): Sample {
-  return { labels, value };
-}
-
-function one(value: number): readonly Sample[] {
-  return [sample(value)];
-}
-
-function entries(values: ReadonlyMap<string, number | boolean> | undefined, label: string): readonly Sample[] {
-  return [...(values ?? [])].map(([name, value]) => sample(Number(value), { [label]: name }));
-}

@@ -1,6 +1,6 @@
 import type { Authenticate } from "../../interceptors/index.js";
 import type { MetricsPage } from "../../transport/http/routes.js";
-import type { MetricSources } from "./catalogue.js";
+import type { MetricSources } from "./sources.js";
 
 /**
  * What `/metrics` answers.

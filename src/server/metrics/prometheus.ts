@@ -2,8 +2,9 @@
  * Metrics as Prometheus reads them. Loaded when somebody asks for the first time.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
-import { LATENCY_BOUNDS, type CallMetrics } from "../../interceptors/index.js";
-import { CALL_DURATION, METRICS, type Metric, type MetricSources } from "./catalogue.js";
+import { DURATIONS, METRICS } from "./catalogue.js";
+import type { DurationMetric, Labels, Metric } from "./samples.js";
+import type { MetricSources } from "./sources.js";
 
 /** Of the process, whatever runs in it: CPU, memory, event loop, garbage collection. */
 const processRegistry = new Registry();
@@ -17,7 +18,7 @@ export function createPage(sources: MetricSources): () => Promise<string> {
   for (const metric of METRICS) {
     if (metric.isRedis !== true || sources.status !== undefined) register(metric, sources, registry);
   }
-  registry.registerMetric(new CallDurations(sources.calls));
+  for (const metric of DURATIONS) registry.registerMetric(new Durations(metric, sources));
   return async () => `${await registry.metrics()}\n${await processRegistry.metrics()}`;
 }
 
@@ -44,38 +45,40 @@ function register(metric: Metric, sources: MetricSources, registry: Registry): v
   }
 }
 
-/** One line of the histogram, as a registry takes it. */
+/** One line of a histogram, as a registry takes it. */
 interface HistogramValue {
   readonly metricName: string;
   readonly labels: { readonly le?: number | "+Inf" };
-  readonly sharedLabels: { readonly rpc: string };
+  readonly sharedLabels: Labels;
   readonly value: number;
 }
 
-/** The histogram of what {@link CallMetrics} has counted: the library can observe single values only. */
-class CallDurations extends Histogram<"rpc"> {
-  constructor(private readonly calls: CallMetrics) {
-    super({ ...CALL_DURATION, registers: [] });
+/** A histogram of what was counted already: the library can observe single values only. */
+class Durations extends Histogram {
+  constructor(
+    private readonly metric: DurationMetric,
+    private readonly sources: MetricSources,
+  ) {
+    const { name, help, labels } = metric;
+    super({ name, help, labelNames: labels, registers: [] });
   }
 
   /** What a registry asks a histogram for. */
   getForPromString() {
-    const { name, help, type } = CALL_DURATION;
+    const { name, help, type } = this.metric;
     return { name, help, type, values: [...this.values()] };
   }
 
   private *values(): Generator<HistogramValue> {
-    const { name } = CALL_DURATION;
-    for (const { rpc, isTimed, latencies, seconds } of this.calls.all()) {
-      if (!isTimed) continue;
-      const sharedLabels = { rpc };
+    const { name, read } = this.metric;
+    for (const { labels: sharedLabels, durations } of read(this.sources)) {
       let count = 0;
-      for (const [index, inBucket] of latencies.entries()) {
+      for (const [index, inBucket] of durations.counts.entries()) {
         count += inBucket;
-        const le = LATENCY_BOUNDS[index] ?? "+Inf";
+        const le = durations.bounds[index] ?? "+Inf";
         yield { metricName: `${name}_bucket`, labels: { le }, sharedLabels, value: count };
       }
-      yield { metricName: `${name}_sum`, labels: {}, sharedLabels, value: seconds };
+      yield { metricName: `${name}_sum`, labels: {}, sharedLabels, value: durations.seconds };
       yield { metricName: `${name}_count`, labels: {}, sharedLabels, value: count };
     }
   }

@@ -95,10 +95,18 @@ export class WebhookStore {
   }
 
   /** Remembers a message that was given up, and forgets the oldest of too many. */
-  async addDead({ namespace, webhookId }: WebhookKey, dead: DeadBody): Promise<void> {
+  async addDead(webhook: WebhookRecord, dead: DeadBody): Promise<void> {
+    const { namespace, webhookId } = webhook;
     const kind = deadKind(webhookId);
+    const key = { kind, namespace, id: deadId(dead.delivery) };
     // A replica that was replaced meanwhile may have given up the same one.
-    await this.storage.writeDocument({ kind, namespace, id: deadId(dead.delivery), body: dead, expectedRevision: 0 });
+    const written = await this.storage.writeDocument({ ...key, body: dead, expectedRevision: 0 });
+    // Whoever deletes a webhook deletes it first and then what it gave up; what comes later must not be another one's.
+    const isThere = (await this.read(webhook))?.createTime === webhook.createTime;
+    if (!isThere && written !== undefined) {
+      await this.storage.deleteDocument({ ...key, expectedRevision: written.revision });
+      return;
+    }
     for (;;) {
       const { items, next } = await this.storage.listDocuments({ kind, namespace, limit: MAX_DEAD, cursor: undefined });
       const [oldest] = items;

@@ -17,9 +17,10 @@ interface WireEvent {
 /** Who a webhook is for: an HTTP server that answers as it is told. */
 export class Receiver {
   readonly received: Received[] = [];
-  /** What is answered; undefined: nothing, for ever. */
+  /** What is answered; undefined: nothing, unless {@link answerLate} does. */
   answer: (request: Received) => number | undefined = () => 204;
   headers: Record<string, string> = {};
+  private readonly unanswered: ServerResponse[] = [];
   private wake: (() => void) | undefined;
 
   private constructor(private readonly server: Server) {}
@@ -50,13 +51,19 @@ export class Receiver {
     while (!isThere(this)) await new Promise<void>((resolve) => (this.wake = resolve));
   }
 
+  /** Answers what was not answered so far. */
+  answerLate(status: number): void {
+    for (const response of this.unanswered.splice(0)) response.writeHead(status).end();
+  }
+
   private async take(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let body = "";
     for await (const chunk of request) body += String(chunk);
     const received = { headers: request.headers, body, message: JSON.parse(body) as Received["message"] };
     this.received.push(received);
     const status = this.answer(received);
-    if (status !== undefined) response.writeHead(status, this.headers).end();
+    if (status === undefined) this.unanswered.push(response);
+    else response.writeHead(status, this.headers).end();
     this.wake?.();
   }
 }

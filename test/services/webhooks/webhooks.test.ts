@@ -114,7 +114,7 @@ describe("a webhook", () => {
     const receiver = await Receiver.start();
     receiver.answer = ({ message }) => (message.events?.[0]?.state.state === "STATE_ERROR" ? 503 : 200);
     await webhooks.createWebhook({ webhookId: "w", url: receiver.url });
-    replica({ maxAttempts: 3 });
+    const { stats } = replica({ maxAttempts: 3 });
     await agents.registerAgent({ agentId: "a" });
     await receiver.until(({ events }) => events.length === 1);
     await report("a", State.ERROR);
@@ -125,6 +125,7 @@ describe("a webhook", () => {
     const { deadDeliveries } = await webhooks.listDeadDeliveries({ webhookId: "w" });
     expect(deadDeliveries).toMatchObject([{ delivery: 2n, eventCount: 1, attempts: 3, error: "answered 503" }]);
     expect((await webhooks.getWebhook({ webhookId: "w" })).webhook).toMatchObject({ deadCount: 1n });
+    expect(stats).toMatchObject({ failed: 3, dead: 1 });
 
     receiver.answer = () => 200;
     const resumeToken = deadDeliveries[0]?.resumeToken ?? "";
@@ -253,15 +254,86 @@ describe("replicas", () => {
       expectedRevision: document?.revision ?? 0,
     });
     await agents.registerAgent({ agentId: "a" });
-    const lists = countOf(storage);
+    const looks = looksOf(storage);
     const other = replica({ takeoverMs: 1_000 });
-    await lists.atLeast(2);
+    await looks.atLeast(2);
     clock.advance(999);
-    await lists.atLeast(4);
+    await looks.atLeast(4);
     expect([other.size, receiver.received]).toEqual([0, []]);
     clock.advance(1);
     await receiver.until(({ received }) => received.length === 1);
     expect(receiver.events).toEqual(["a UNKNOWN"]);
+  });
+
+  it("share the webhooks, also when one comes and when one goes", async () => {
+    const { agents, webhooks, replica, report, storage, failures } = setUp();
+    const receivers = await Promise.all(Array.from({ length: 10 }, () => Receiver.start()));
+    for (const [i, { url }] of receivers.entries()) await webhooks.createWebhook({ webhookId: `w${i}`, url });
+    const looks = looksOf(storage);
+    const shared = async (most: number, among: readonly WebhookDeliveries[]) => {
+      const isShared = () => among.every(({ size }) => size <= most) && sum(among) === 10;
+      for (let seen = looks.count; !isShared(); seen += 1) await looks.atLeast(seen + 1);
+    };
+    await agents.registerAgent({ agentId: "a" });
+    const expected = ["a UNKNOWN"];
+    const tell = async () => {
+      await report("a", expected.length % 2 === 1 ? State.IDLE : State.ACTIVE);
+      expected.push(expected.length % 2 === 1 ? "a IDLE" : "a ACTIVE");
+      await Promise.all(receivers.map((receiver) => receiver.until(({ events }) => events.length >= expected.length)));
+    };
+    const replicas = [replica()];
+    await shared(10, replicas);
+    await tell();
+    replicas.push(replica());
+    await shared(5, replicas);
+    await tell();
+    replicas.push(replica());
+    await shared(4, replicas);
+    await tell();
+    await replicas.shift()?.stop();
+    await shared(5, replicas);
+    await tell();
+    for (const receiver of receivers) {
+      expect(receiver.events).toEqual(expected);
+      expect(new Set(numbers(receiver)).size).toBe(receiver.received.length);
+    }
+    expect(failures).toEqual([]);
+  });
+
+  it("do not leave a webhook to one that is not there any more", async () => {
+    const { webhooks, replica, storage, clock } = setUp();
+    for (let i = 0; i < 4; i += 1) await webhooks.createWebhook({ url: "https://receiver.test/hook" });
+    const gone = { kind: "webhook-sender", namespace: "default", id: "gone" };
+    await storage.writeDocument({ ...gone, body: {}, expectedRevision: 0 });
+    const looks = looksOf(storage);
+    const one = replica({ takeoverMs: 1_000 });
+    await looks.atLeast(3);
+    expect(one.size).toBe(2);
+    clock.advance(1_000);
+    for (let seen = looks.count; one.size < 4; seen += 1) await looks.atLeast(seen + 1);
+    await looks.atLeast(looks.count + 3);
+    expect(one.size).toBe(4);
+    expect(await storage.readDocument(gone)).toBeUndefined();
+  });
+
+  it("let nothing go that somebody waits for: a message on its way is answered first", async () => {
+    const { agents, webhooks, replica, storage } = setUp();
+    const receivers = await Promise.all([Receiver.start(), Receiver.start()]);
+    for (const receiver of receivers) {
+      receiver.answer = () => undefined;
+      await webhooks.createWebhook({ url: receiver.url });
+    }
+    const one = replica();
+    await agents.registerAgent({ agentId: "a" });
+    await Promise.all(receivers.map((receiver) => receiver.until(({ received }) => received.length === 1)));
+    const looks = looksOf(storage);
+    const other = replica();
+    await looks.atLeast(10);
+    expect([one.size, other.size]).toEqual([2, 0]);
+    for (const receiver of receivers) receiver.answerLate(204);
+    for (let seen = looks.count; other.size === 0; seen += 1) await looks.atLeast(seen + 1);
+    expect([one.size, other.size]).toEqual([1, 1]);
+    expect(receivers.flatMap(({ received }) => received)).toHaveLength(2);
   });
 });
 
@@ -333,9 +405,13 @@ describe("WebhookService", () => {
   });
 });
 
+function sum(replicas: readonly WebhookDeliveries[]): number {
+  return replicas.reduce((all, { size }) => all + size, 0);
+}
+
 /** Counts what is asked of a storage, while it is asked. */
 class Counter {
-  private count = 0;
+  count = 0;
   private wake: (() => void) | undefined;
 
   add(): void {
@@ -349,12 +425,12 @@ class Counter {
   }
 }
 
-/** Counts the lists of documents. */
-function countOf(storage: Storage): Counter {
+/** Counts how often it was looked which webhooks there are. */
+function looksOf(storage: Storage): Counter {
   const counter = new Counter();
   const list = storage.listDocuments.bind(storage);
   storage.listDocuments = (query) => {
-    counter.add();
+    if (query.kind === "webhook") counter.add();
     return list(query);
   };
   return counter;
