@@ -56,6 +56,11 @@ export interface TaskKey extends SessionKey {
   readonly taskId: string;
 }
 
+/** What tells a task from every other in its namespace. */
+export function taskName({ sessionId, taskId }: Pick<TaskKey, "sessionId" | "taskId">): string {
+  return `${sessionId}/${taskId}`;
+}
+
 /** One attempt at a task: the fence. */
 export interface AttemptKey extends TaskKey {
   readonly attempt: number;

@@ -1,6 +1,7 @@
 /** What the hub must know of agents, sessions and tasks. */
 import { AgentChangeType, type Agent, type SessionRecord, type TaskRecord } from "../storage/records.js";
 import type { SnapshotQuery, TaskSnapshotQuery } from "../storage/storage.js";
+import { taskName } from "../storage/tasks.js";
 import type { AgentEvent, FilterIndex, SessionEvent, TaskEvent } from "./filters.js";
 import type { TopicSpec } from "./topic.js";
 
@@ -59,8 +60,4 @@ function tasksOf({ by, ids }: FilterIndex): TaskSnapshotQuery["of"] {
   const [agentId] = ids;
   if (by === "agent" && agentId !== undefined) return { kind: "agent", agentId };
   return by === "id" ? { kind: "sessions", sessionIds: ids } : { kind: "open" };
-}
-
-function taskName({ sessionId, taskId }: TaskRecord): string {
-  return `${sessionId}/${taskId}`;
 }

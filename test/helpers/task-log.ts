@@ -1,4 +1,4 @@
-import { TaskStatus, type Change, type SessionRecord, type TaskRecord } from "../../src/storage/records.js";
+import type { Change, SessionRecord, TaskRecord, TaskStatus } from "../../src/storage/records.js";
 import type { LogTail, Storage } from "../../src/storage/storage.js";
 import { isEnded } from "../../src/storage/state-machine.js";
 
@@ -60,5 +60,3 @@ export class TaskLog {
     for (const { resolve } of due) resolve(seen);
   }
 }
-
-export { TaskStatus };

@@ -1,5 +1,6 @@
 import { Liveness, State } from "../records.js";
 import type { AgentKey, AttemptKey, ReserveSlot, Slot, SlotOutcome } from "../storage.js";
+import { taskName } from "../tasks.js";
 import type { Commits } from "./commits.js";
 import type { AgentEntry, Namespaces } from "./entries.js";
 
@@ -17,7 +18,7 @@ export class Slots {
     const { namespace, agentId, incarnation, sessionId, taskId, attempt } = command;
     const entry = this.namespaces.agent(namespace, agentId);
     if (entry?.record.incarnation !== incarnation) return UNAVAILABLE;
-    const key = slotKey(sessionId, taskId);
+    const key = taskName(command);
     const held = entry.slots?.get(key);
     if (held?.attempt === attempt) return RESERVED;
     if (!takesTasks(entry) || (held?.attempt ?? 0) > attempt) return UNAVAILABLE;
@@ -30,10 +31,11 @@ export class Slots {
     return RESERVED;
   }
 
-  release({ namespace, agentId, sessionId, taskId, attempt }: AgentKey & AttemptKey): void {
+  release(command: AgentKey & AttemptKey): void {
+    const { namespace, agentId, attempt } = command;
     const entry = this.namespaces.agent(namespace, agentId);
     const slots = entry?.slots;
-    const key = slotKey(sessionId, taskId);
+    const key = taskName(command);
     if (entry === undefined || slots?.get(key)?.attempt !== attempt) return;
     slots.delete(key);
     if (slots.size === 0) entry.slots = undefined;
@@ -43,8 +45,4 @@ export class Slots {
 function takesTasks({ state, record }: AgentEntry): boolean {
   if (state.liveness !== Liveness.ALIVE) return false;
   return state.state === State.IDLE || (state.state === State.ACTIVE && record.maxConcurrentTasks > 1);
-}
-
-function slotKey(sessionId: string, taskId: string): string {
-  return `${sessionId}/${taskId}`;
 }

@@ -1,4 +1,5 @@
 import type { AgentKey, AttemptKey, ReserveSlot, Slot, SlotOutcome } from "../storage.js";
+import { taskName } from "../tasks.js";
 import type { Commands } from "./commands.js";
 import { CorruptRecordError } from "./failures.js";
 
@@ -7,8 +8,8 @@ export class Slots {
   constructor(private readonly commands: Commands) {}
 
   async reserve(command: ReserveSlot): Promise<SlotOutcome> {
-    const { namespace, agentId, incarnation, sessionId, taskId, attempt } = command;
-    const args = [namespace, agentId, String(incarnation), `${sessionId}/${taskId}`, String(attempt)];
+    const { namespace, agentId, incarnation, attempt } = command;
+    const args = [namespace, agentId, String(incarnation), taskName(command), String(attempt)];
     const reply = await this.commands.call("reserve-slot", this.partitionOf(command), args);
     const [kind, now, ...cells] = Array.isArray(reply) ? reply.map(String) : [];
     if (kind === "reserved" || kind === "unavailable") return { kind };
@@ -19,8 +20,8 @@ export class Slots {
   }
 
   async release(command: AgentKey & AttemptKey): Promise<void> {
-    const { namespace, agentId, sessionId, taskId, attempt } = command;
-    const args = [namespace, agentId, `${sessionId}/${taskId}`, String(attempt)];
+    const { namespace, agentId, attempt } = command;
+    const args = [namespace, agentId, taskName(command), String(attempt)];
     await this.commands.call("release-slot", this.partitionOf(command), args);
   }
 

@@ -1,30 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { Awaitable } from "../../../src/lib/awaitable.js";
 import { AgentChangeType, Liveness, SessionStatus, State } from "../../../src/storage/records.js";
-import type { Storage } from "../../../src/storage/storage.js";
 import { ACTOR, aRegistration, aReport, aSession, aSessionUpdate, NAMESPACE } from "../../helpers/records.js";
-import { attempt, present, times, useStorage, type Outcome, type StorageFactory, type Subject } from "./harness.js";
+import { attempt, present, times, useStorage, type StorageFactory } from "./harness.js";
 import { LEASE_MS } from "./leases.js";
+import { CALLERS, race, tally } from "./racing.js";
 
 const KEY = { namespace: NAMESPACE, agentId: "a" };
-const CALLERS = 20;
-
-/** Calls at the same time through both replicas. */
-function race<T>(
-  { storage, replica }: Subject,
-  call: (on: Storage, caller: number) => Awaitable<T>,
-): Promise<Outcome<T>[]> {
-  return Promise.all(times(CALLERS, (caller) => attempt(() => call(caller % 2 === 0 ? storage : replica, caller))));
-}
-
-function tally(outcomes: readonly Outcome<unknown>[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const { failure } of outcomes) {
-    const name = failure?.reason ?? "OK";
-    counts[name] = (counts[name] ?? 0) + 1;
-  }
-  return counts;
-}
 
 /** Commands from many callers at once: each is atomic, so one order of them explains what all of them saw. */
 export function racesContract(factory: StorageFactory): void {

@@ -1,7 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Awaitable } from "../../../src/lib/awaitable.js";
 import { SessionStatus, State, TaskStatus } from "../../../src/storage/records.js";
-import type { Storage } from "../../../src/storage/storage.js";
 import { aRegistration, aSessionUpdate, NAMESPACE } from "../../helpers/records.js";
 import {
   AGENT,
@@ -21,26 +19,8 @@ import {
   SESSION,
   TASK_LEASE_MS,
 } from "../../helpers/tasks.js";
-import { attempt, present, times, useStorage, type Outcome, type StorageFactory, type Subject } from "./harness.js";
-
-const CALLERS = 20;
-
-/** Calls at the same time through both replicas. */
-function race<T>(
-  { storage, replica }: Subject,
-  call: (on: Storage, caller: number) => Awaitable<T>,
-): Promise<Outcome<T>[]> {
-  return Promise.all(times(CALLERS, (caller) => attempt(() => call(caller % 2 === 0 ? storage : replica, caller))));
-}
-
-function tally(outcomes: readonly Outcome<unknown>[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const { failure } of outcomes) {
-    const name = failure?.reason ?? "OK";
-    counts[name] = (counts[name] ?? 0) + 1;
-  }
-  return counts;
-}
+import { attempt, present, times, useStorage, type StorageFactory } from "./harness.js";
+import { CALLERS, race, tally } from "./racing.js";
 
 /** Commands about tasks from many callers at once: one order of them explains what all of them saw. */
 export function taskRacesContract(factory: StorageFactory): void {

@@ -1,7 +1,7 @@
 import type { JsonObject } from "../../../lib/json.js";
 import type { TaskRecord } from "../../../storage/records.js";
 import { post } from "../../outbound/post.js";
-import { deliveryByStatus, REQUEST_TIMEOUT_MS, type Courier, type Delivery } from "./courier.js";
+import { deliveryBy, REQUEST_TIMEOUT_MS, type Courier, type Delivery } from "./courier.js";
 
 /** Who AgentKit's agents see as the sender. */
 const SENDER = "opscore_system_id";
@@ -30,16 +30,7 @@ export class AgentKitCourier implements Courier {
       allowInside: true,
       signal,
     });
-    switch (outcome.kind) {
-      case "answered":
-        return deliveryByStatus(outcome.status, outcome.body);
-      case "unreached":
-        return outcome;
-      case "unanswered":
-        return { kind: "uncertain", error: outcome.error };
-      case "forbidden":
-        return { kind: "refused", reason: "NoDelivery", error: outcome.error, permanent: true };
-    }
+    return deliveryBy(outcome);
   }
 
   /** AgentKit knows no way back. */

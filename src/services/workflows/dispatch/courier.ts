@@ -1,4 +1,5 @@
 import type { Agent, TaskRecord } from "../../../storage/records.js";
+import type { OutboundOutcome } from "../../outbound/post.js";
 
 /** What became of bringing an attempt to its agent. */
 export type Delivery =
@@ -25,8 +26,22 @@ export const REQUEST_TIMEOUT_MS = 10_000;
 /** Statuses by which a server says that it has not taken the request, and that it may later. */
 const BUSY: ReadonlySet<number> = new Set([425, 429, 502, 503, 504]);
 
+/** What came of a request says what became of the attempt that it brought. */
+export function deliveryBy(outcome: OutboundOutcome): Delivery {
+  switch (outcome.kind) {
+    case "answered":
+      return deliveryByStatus(outcome.status, outcome.body);
+    case "unreached":
+      return outcome;
+    case "unanswered":
+      return { kind: "uncertain", error: outcome.error };
+    case "forbidden":
+      return { kind: "refused", reason: "ForbiddenAddress", error: outcome.error, permanent: true };
+  }
+}
+
 /** What an HTTP status says of a delivery. */
-export function deliveryByStatus(status: number, body: string): Delivery {
+function deliveryByStatus(status: number, body: string): Delivery {
   if (status >= 200 && status < 300) return { kind: "accepted" };
   const error = `status ${status}${body === "" ? "" : `: ${body.slice(0, 256)}`}`;
   if (BUSY.has(status)) return { kind: "unreached", error };

@@ -4,7 +4,7 @@ import type { Agent, TaskRecord } from "../../../storage/records.js";
 import { post, type OutboundOutcome } from "../../outbound/post.js";
 import { signedHeaders } from "../../outbound/sign.js";
 import { toTask } from "../../wire/index.js";
-import { deliveryByStatus, REQUEST_TIMEOUT_MS, type Courier, type Delivery } from "./courier.js";
+import { deliveryBy, REQUEST_TIMEOUT_MS, type Courier, type Delivery } from "./courier.js";
 
 /** What a request says happened. */
 type EndpointEvent = "task.leased" | "task.cancelled";
@@ -25,17 +25,7 @@ export class EndpointCourier implements Courier {
   async bring(task: TaskRecord, agent: Agent, signal: AbortSignal): Promise<Delivery> {
     if (this.options.secret === "") return notConfigured("OPSCORE_OUTBOUND_SECRET is not set");
     if (agent.record.contactEndpoint === "") return notConfigured("the agent has no contact_endpoint");
-    const outcome = await this.send("task.leased", task, agent, signal);
-    switch (outcome.kind) {
-      case "answered":
-        return deliveryByStatus(outcome.status, outcome.body);
-      case "unreached":
-        return outcome;
-      case "unanswered":
-        return { kind: "uncertain", error: outcome.error };
-      case "forbidden":
-        return { kind: "refused", reason: "ForbiddenAddress", error: outcome.error, permanent: true };
-    }
+    return deliveryBy(await this.send("task.leased", task, agent, signal));
   }
 
   async recall(task: TaskRecord, agent: Agent, signal: AbortSignal): Promise<void> {

@@ -12,9 +12,10 @@ import {
 } from "../../../storage/records.js";
 import { isTerminal } from "../../../storage/state-machine.js";
 import type { Storage } from "../../../storage/storage.js";
+import { taskName } from "../../../storage/tasks.js";
 import type { Board } from "./board.js";
 import type { Reactions } from "./reactions.js";
-import { deliveryOf, taskName, toTaskView, type AgentTraits, type AgentView, type TaskView } from "./views.js";
+import { deliveryOf, toTaskView, type AgentTraits, type AgentView, type TaskView } from "./views.js";
 
 const MAX_SHARED_TRAITS = 1_000;
 
@@ -124,7 +125,7 @@ export class Informer {
   }
 
   private takeTask({ task, previousStatus }: TaskChange): void {
-    const known = this.board.task(taskName(task.sessionId, task.taskId));
+    const known = this.board.task(taskName(task));
     if (known !== undefined && task.revision <= known.revision) return;
     this.putTask(task, false);
     if (previousStatus === TaskStatus.LEASED) this.listener.reactions.onReleased(task);
@@ -133,7 +134,7 @@ export class Informer {
   private putTask(record: TaskRecord, isOld: boolean): void {
     const task = toTaskView(record);
     if (task === undefined) {
-      this.board.removeTask(taskName(record.sessionId, record.taskId));
+      this.board.removeTask(taskName(record));
       return;
     }
     // Counted from when the change came, so that the clocks of storage and server need not agree; of what is older that is not known.

@@ -9,10 +9,10 @@ import {
 import { isTerminal } from "../../../storage/state-machine.js";
 import type { Storage } from "../../../storage/storage.js";
 import { TaskFailure } from "../../../storage/tasks.js";
-import { taskLeaseMs } from "../leases.js";
+import { isPushed, taskLeaseMs } from "../leases.js";
 import { readReport } from "./reports.js";
 import type { Retrier } from "./retrier.js";
-import { isPushed, type AgentView, type TaskView } from "./views.js";
+import type { AgentView, TaskView } from "./views.js";
 
 /** How many records of history are read at a time. */
 const HISTORY_PAGE = 1_000;

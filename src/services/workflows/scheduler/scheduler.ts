@@ -7,13 +7,14 @@
 import type { Clock } from "../../../lib/clock.js";
 import { TaskStatus, type Change, type TaskRecord } from "../../../storage/records.js";
 import type { LogListener, LogTail, Storage } from "../../../storage/storage.js";
+import { isPushed } from "../leases.js";
 import { assign } from "./assigner.js";
 import { Board, type Assignment } from "./board.js";
 import { Delays } from "./delays.js";
 import { Informer } from "./informer.js";
 import { Reactions } from "./reactions.js";
 import { Retrier } from "./retrier.js";
-import { isPushed, type AgentView, type TaskView } from "./views.js";
+import type { AgentView, TaskView } from "./views.js";
 
 /** How many proposals are carried out at once. */
 const MAX_UNDER_WAY = 64;

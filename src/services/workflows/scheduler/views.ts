@@ -1,6 +1,7 @@
 /** What the scheduler keeps in mind of agents and tasks: the few facts that decide who gets what. */
 import type { Heaped } from "../../../lib/heap.js";
 import { Liveness, State, TaskDelivery, TaskStatus, type Agent, type TaskRecord } from "../../../storage/records.js";
+import { taskName } from "../../../storage/tasks.js";
 
 /** What an agent says of itself that matters here; shared by the views of all agents that say the same. */
 export interface AgentTraits {
@@ -54,7 +55,7 @@ export function toTaskView(record: TaskRecord): TaskView | undefined {
   if (status !== TaskStatus.READY && status !== TaskStatus.LEASED) return undefined;
   return {
     heapIndex: -1,
-    name: taskName(record.sessionId, record.taskId),
+    name: taskName(record),
     namespace: record.namespace,
     sessionId: record.sessionId,
     taskId: record.taskId,
@@ -75,10 +76,6 @@ export function toTaskView(record: TaskRecord): TaskView | undefined {
   };
 }
 
-export function taskName(sessionId: string, taskId: string): string {
-  return `${sessionId}/${taskId}`;
-}
-
 /**
  * The order in which tasks that wait for the same agents go: by priority, then the older session's first, then
  * what was READY first. It is the same on every
@@ -94,11 +91,6 @@ export function goesBefore(a: TaskView, b: TaskView): boolean {
 export function deliveryOf({ taskDelivery, contactEndpoint }: Agent["record"]): TaskDelivery {
   if (taskDelivery !== TaskDelivery.AUTO) return taskDelivery;
   return contactEndpoint === "" ? TaskDelivery.STREAM : TaskDelivery.ENDPOINT;
-}
-
-/** Whether tasks are brought to the agent, which then answers them by its reports too. */
-export function isPushed(delivery: TaskDelivery): boolean {
-  return delivery === TaskDelivery.ENDPOINT || delivery === TaskDelivery.AGENTKIT;
 }
 
 /** Whether its state lets an agent take another task; the same rule as the storage's `reserveSlot`. */

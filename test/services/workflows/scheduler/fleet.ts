@@ -1,15 +1,7 @@
 /** Agents in this process that take their tasks from the log, and do with them what a test says. */
-import {
-  AgentChangeType,
-  State,
-  TaskStatus,
-  type AgentChange,
-  type Change,
-  type TaskChange,
-  type TaskRecord,
-} from "../../../../src/storage/records.js";
+import { State, TaskStatus, type Change, type TaskChange, type TaskRecord } from "../../../../src/storage/records.js";
 import type { LogTail, Storage } from "../../../../src/storage/storage.js";
-import { aRegistration, aReport, NAMESPACE } from "../../../helpers/records.js";
+import { aRegistration, aReport } from "../../../helpers/records.js";
 
 export type Deed = "complete" | "fail" | "vanish";
 
@@ -78,11 +70,7 @@ export class Fleet {
 export function checkLog(changes: readonly Change[], agents: readonly FleetAgent[]): string[] {
   const faults: string[] = [];
   const tasks = new Map<string, TaskRecord>();
-  const states = new Map<string, AgentChange["state"]>();
   for (const change of changes) {
-    if (change.kind === "agent" && change.type !== AgentChangeType.UPDATED) {
-      states.set(change.state.agentId, change.state);
-    }
     if (change.kind !== "task") continue;
     const name = `${change.task.sessionId}/${change.task.taskId}`;
     faults.push(...faultsOf(change, tasks, agents).map((fault) => `${name} ${fault}`));
@@ -115,5 +103,3 @@ function faultsOf(
   if (load >= (agent?.maxConcurrentTasks ?? 0)) faults.push(`is one too many for ${task.agentId}`);
   return faults;
 }
-
-export { NAMESPACE };

@@ -8,8 +8,8 @@ import type { Storage } from "../../../../src/storage/storage.js";
 import { systemClock } from "../../../../src/lib/clock.js";
 import { isEnded } from "../../../../src/storage/state-machine.js";
 import { aTask } from "../../../helpers/tasks.js";
-import { aSession } from "../../../helpers/records.js";
-import { checkLog, Fleet, NAMESPACE, type Deed, type FleetAgent } from "./fleet.js";
+import { aSession, NAMESPACE } from "../../../helpers/records.js";
+import { checkLog, Fleet, type Deed, type FleetAgent } from "./fleet.js";
 
 const SKILLS = ["plan", "write"] as const;
 const LEASE_MS = 30_000;
