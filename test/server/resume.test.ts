@@ -15,6 +15,11 @@ const TICK_MS = 5;
 const COMMITS_PER_TICK = 10;
 /** A connection dies after at most so many bytes from the server, which may be in the middle of a frame. */
 const MAX_LIFE_BYTES = 8000;
+/**
+ * Nothing is committed while the watcher is so many events behind. More than a life can carry would end every life before
+ * its first message, on a machine too busy to keep up, and the test would be about nothing.
+ */
+const MAX_BEHIND = 30;
 
 /** Passes bytes on to `port`, and cuts each connection when the server has sent as much as `lifeBytes` says for it. */
 async function startFlakyProxy(port: number, lifeBytes: () => number): Promise<string> {
@@ -47,7 +52,7 @@ async function startFlakyProxy(port: number, lifeBytes: () => number): Promise<s
 
 describe("a watch whose connection dies", () => {
   it(
-    "a thousand times under 2,000 commits a second loses nothing and repeats nothing",
+    "a thousand times under up to 2,000 commits a second loses nothing and repeats nothing",
     { timeout: 90_000 },
     async () => {
       const { server, port } = await startServer({ logLevel: "warn" });
@@ -87,6 +92,7 @@ describe("a watch whose connection dies", () => {
       await live(() => token !== "");
       let commits = 0;
       const writer = setInterval(() => {
+        if (commits - chain.count > MAX_BEHIND) return;
         for (let i = 0; i < COMMITS_PER_TICK; i++, commits++) {
           const state = Math.floor(commits / AGENTS) % 2 === 0 ? State.IDLE : State.ACTIVE;
           void storage.setState(aReport(`a${commits % AGENTS}`, state));
@@ -106,8 +112,7 @@ describe("a watch whose connection dies", () => {
 
       expect(chain.count).toBe(commits);
       expect(kinds).not.toContain(WatchKind.RESYNC);
-      // That something happened at all: how much a busy machine commits during so short lives says nothing of the watch.
-      expect(productive).toBeGreaterThan(LIVES / 50);
+      expect(productive).toBeGreaterThan(LIVES / 4);
     },
   );
 });
