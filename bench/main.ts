@@ -6,7 +6,7 @@ import { readOptions, USAGE, type Options } from "./options.js";
 import { writePage } from "./report/page.js";
 import { claimTable, figureTable } from "./report/summary.js";
 import { toJson } from "./report/json.js";
-import { SYSTEMS } from "./scenario.js";
+import { needs, SYSTEMS } from "./scenario.js";
 import { scenarios } from "./scenarios/index.js";
 import { systems } from "./systems/index.js";
 
@@ -24,8 +24,9 @@ async function bench(options: Options): Promise<void> {
   if (!canPin) log("taskset is not there, or there is one core: processes share what there is");
   const results: ScenarioResult[] = [];
   for (const scenario of options.scenarios) {
-    const cases = scenario.cases.filter(({ system }) => system === undefined || present.has(system));
+    const cases = scenario.cases.filter((one) => needs(one).every((name) => present.has(name)));
     log(scenario.title);
+    if (cases.length === 0) log("  nothing of it can be measured: what it needs is not there, or not wanted");
     const result = await runScenario(scenario, cases, { ...options, log });
     results.push(result);
     print(`\n${scenario.title}\n\n${figureTable(result)}\n`);

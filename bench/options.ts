@@ -5,7 +5,7 @@ import { SYSTEMS } from "./scenario.js";
 export const USAGE = `npm run bench -- [options]
 
   --only NAME,…     scenarios by name, or by the beginning of their names
-  --against NAME,…  which others to measure: ${SYSTEMS.filter((name) => name !== "opscore").join(", ")}; default all
+  --against NAME,…  which others to measure, and redis for what is kept in Redis: ${SYSTEMS.filter((name) => name !== "opscore").join(", ")}; default all
   --quick           short runs: shows that everything works, and figures that mean little
   --smoke           the shortest runs, for the tests
   --json FILE       writes the figures as JSON

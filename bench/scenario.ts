@@ -5,8 +5,9 @@
  * at the same time and are measured in turns, so that what else happens on the machine happens to all of them alike.
  */
 
-/** What a server can be asked to be. */
-export const SYSTEMS = ["opscore", "connect", "grpc-js", "floor", "etcd"] as const;
+/** What a server can be asked to be. Those that take commits and have watchers: */
+export const STATE_SYSTEMS = ["opscore", "connect", "grpc-js", "floor", "etcd"] as const;
+export const SYSTEMS = [...STATE_SYSTEMS, "redis"] as const;
 export type SystemName = (typeof SYSTEMS)[number];
 
 /** What is in the server before anything is measured. */
@@ -17,6 +18,10 @@ export interface ServerOptions {
   readonly transitions?: number | undefined;
   /** Their lease, in milliseconds; default none. */
   readonly leaseTtlMs?: number | undefined;
+  /** Where the state is kept; default in memory. In Redis: in one that is started for this server. */
+  readonly storage?: "memory" | "redis" | undefined;
+  /** How many servers share it; default 1. */
+  readonly replicas?: number | undefined;
 }
 
 export interface Case {
@@ -27,6 +32,11 @@ export interface Case {
   readonly server?: ServerOptions;
   /** Connects, and warms up. Called in the load process. */
   open(target: Target, pace: Pace): Promise<Load>;
+}
+
+/** What must be installed for a case. */
+export function needs({ system, server }: Case): readonly SystemName[] {
+  return [...(system === undefined ? [] : [system]), ...(server?.storage === "redis" ? (["redis"] as const) : [])];
 }
 
 /** What a process uses, in bytes. */
@@ -41,6 +51,8 @@ export interface Memory {
 export interface Target {
   readonly host: string;
   readonly port: number;
+  /** The ports of all replicas, of which that is the first. */
+  readonly ports: readonly number[];
   readonly system: SystemName | undefined;
   /** How many agents it was filled with. */
   readonly agents: number;

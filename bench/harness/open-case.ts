@@ -29,7 +29,14 @@ export class OpenCase {
         scenario: scenario.name,
         case: one.name,
         pace,
-        target: { host: server?.host ?? "", port: server?.port ?? 0, agents, system: one.system, pid: server?.pid },
+        target: {
+          host: server?.host ?? "",
+          port: server?.ports[0] ?? 0,
+          ports: server?.ports ?? [],
+          agents,
+          system: one.system,
+          pid: server?.pid,
+        },
       });
       return open;
     } catch (error) {

@@ -30,6 +30,7 @@ export async function runScenario(
   cases: readonly Case[],
   { pace, repetitions, log }: RunOptions,
 ): Promise<ScenarioResult> {
+  if (cases.length === 0) return { scenario, cases: [] };
   const runs = cases.map((one) => new CaseRun(scenario, one));
   try {
     log(`  starting and warming up: ${cases.map(({ name }) => name).join(", ")}`);

@@ -1,7 +1,15 @@
-import type { Connections } from "./connections.js";
 import type { Operation } from "./dialects/index.js";
-import type { Connection } from "./http2/connection.js";
 import type { Answers } from "./http2/stream.js";
+
+/** A connection, of whatever protocol, that carries calls. */
+export interface Line {
+  call(path: string, message: Uint8Array, end: boolean, answers: Answers): unknown;
+}
+
+/** Connections that calls are spread over. */
+export interface Lines {
+  for(index: number): Line;
+}
 
 /** What a loop did. */
 export interface Done {
@@ -22,7 +30,7 @@ export class ClosedLoop {
   private finish: (() => void) | undefined;
 
   /** @param callers how many calls are in flight; spread over the connections */
-  constructor(connections: Connections, operation: Operation, callers: number) {
+  constructor(connections: Lines, operation: Operation, callers: number) {
     this.callers = Array.from({ length: callers }, (_, i) => new Caller(connections.for(i), operation, i, this));
   }
 
@@ -80,7 +88,7 @@ class Caller implements Answers {
   private path = "";
 
   constructor(
-    private readonly connection: Connection,
+    private readonly connection: Line,
     private readonly operation: Operation,
     private readonly index: number,
     private readonly loop: ClosedLoop,

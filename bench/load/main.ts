@@ -11,6 +11,7 @@ const Order = z.object({
   target: z.object({
     host: z.string(),
     port: z.number(),
+    ports: z.array(z.number()),
     agents: z.number(),
     system: z.enum(SYSTEMS).optional(),
     pid: z.number().optional(),

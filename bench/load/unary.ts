@@ -1,4 +1,4 @@
-import type { Load, Pace, Target } from "../scenario.js";
+import type { Load, Pace, Sample, Target } from "../scenario.js";
 import { ClosedLoop } from "./closed-loop.js";
 import { Connections } from "./connections.js";
 import { cpuPer } from "./cpu.js";
@@ -14,14 +14,17 @@ export async function openUnary(target: Target, pace: Pace, operation: Operation
   const loop = new ClosedLoop(connections, operation, CALLERS);
   await loop.times(pace.warmUp);
   return {
-    async measure() {
-      const run = (): ReturnType<ClosedLoop["forSeconds"]> => loop.forSeconds(pace.seconds);
-      const { result, cpu } = await cpuPer(target.pid, run, ({ operations }) => operations);
-      return { rate: result.operations / result.seconds, ...cpu };
-    },
+    measure: () => measureRate(target, pace, loop),
     close() {
       connections.close();
       return Promise.resolve();
     },
   };
+}
+
+/** The rate of a loop, and what an operation costs the server. */
+export async function measureRate(target: Target, pace: Pace, loop: ClosedLoop): Promise<Sample> {
+  const run = (): ReturnType<ClosedLoop["forSeconds"]> => loop.forSeconds(pace.seconds);
+  const { result, cpu } = await cpuPer(target.pid, run, ({ operations }) => operations);
+  return { rate: result.operations / result.seconds, ...cpu };
 }

@@ -1,6 +1,6 @@
 import { openDelivery, WATCHER_CONNECTIONS } from "../load/delivery.js";
 import { dialectOf } from "../load/dialects/index.js";
-import { SYSTEMS, type Claim, type Load, type Pace, type Scenario, type Target } from "../scenario.js";
+import { STATE_SYSTEMS, type Claim, type Load, type Pace, type Scenario, type Target } from "../scenario.js";
 import { atLeast } from "./claims.js";
 
 interface Crowd {
@@ -26,7 +26,7 @@ function scenario(crowd: Crowd): Scenario {
     title: `Fan-out to ${watchers.toLocaleString("en")} ${watchers === 1 ? "watcher" : "watchers"}, ${writers} ${writers === 1 ? "writer" : "writers"}`,
     description: `Every watcher watches every agent, on ${WATCHER_CONNECTIONS} connections; each writer waits for its answer before its next commit. Counted are events delivered, and the time ends with the last one.`,
     // Connect would need minutes to warm up for ten thousand.
-    cases: SYSTEMS.filter((system) => watchers <= 1000 || system !== "connect").map((system) => ({
+    cases: STATE_SYSTEMS.filter((system) => watchers <= 1000 || system !== "connect").map((system) => ({
       name: system,
       system,
       server: { agents: writers },

@@ -5,10 +5,10 @@ import { getState } from "./get-state.js";
 import { growth } from "./growth.js";
 import { heartbeat } from "./heartbeat.js";
 import { ownAgents } from "./own-agents.js";
-import { reportStates } from "./report-states.js";
+import { reportStates, reportStatesRedis } from "./report-states.js";
 import { resumeStorm } from "./resume-storm.js";
 import { sessions } from "./sessions.js";
-import { setState } from "./set-state.js";
+import { setState, setStateRedis } from "./set-state.js";
 import { snapshot } from "./snapshot.js";
 import { startup } from "./startup.js";
 import { strangers } from "./strangers.js";
@@ -19,8 +19,10 @@ import { watcherMemory } from "./watcher-memory.js";
 /** In the order of the report. */
 export const scenarios: readonly Scenario[] = [
   setState,
+  setStateRedis,
   ...fanOuts,
   reportStates,
+  reportStatesRedis,
   getState,
   heartbeat,
   sessions,

@@ -1,7 +1,7 @@
 import { Connections } from "../load/connections.js";
 import { dialectOf } from "../load/dialects/index.js";
 import { Watchers } from "../load/watchers.js";
-import { SYSTEMS, type Load, type Pace, type Scenario, type Target } from "../scenario.js";
+import { STATE_SYSTEMS, type Load, type Pace, type Scenario, type Target } from "../scenario.js";
 import { atMost } from "./claims.js";
 
 const WATCHERS = 10_000;
@@ -11,7 +11,7 @@ export const watcherMemory: Scenario = {
   name: "watcher-memory",
   title: "Memory of an idle watcher",
   description: `Resident memory with ${WATCHERS.toLocaleString("en")} watchers on ${CONNECTIONS} connections, less what it was with one, for each; after the garbage was collected.`,
-  cases: SYSTEMS.map((system) => ({ name: system, system, server: { agents: 1 }, open })),
+  cases: STATE_SYSTEMS.map((system) => ({ name: system, system, server: { agents: 1 }, open })),
   claims: [atMost(15_000, "memory of an idle watcher", "bytes", "opscore")],
   repetitions: 1,
 };

@@ -1,6 +1,7 @@
 import type { SystemName } from "../scenario.js";
 import { etcd } from "./etcd.js";
 import { nodeSystem } from "./node-system.js";
+import { redis } from "./redis.js";
 import type { System } from "./system.js";
 
 export const systems: Readonly<Record<SystemName, System>> = {
@@ -9,4 +10,5 @@ export const systems: Readonly<Record<SystemName, System>> = {
   "grpc-js": nodeSystem("grpc-js", "the same storage and services behind `@grpc/grpc-js`", "grpc-js"),
   floor: nodeSystem("floor", "bare `node:http2` with constant answers: the floor", "floor"),
   etcd,
+  redis,
 };

@@ -8,3 +8,22 @@ export const AGENT_PREFIX = "agent-";
 export function agentId(index: number): string {
   return AGENT_PREFIX + String(index).padStart(6, "0");
 }
+
+/** Who reports, and where. */
+export const COMMON = { namespace: "default", actor: "bench", requestId: "" } as const;
+
+/** A report that says nothing but a state. */
+export const REPORT = {
+  reason: "",
+  message: "",
+  details: undefined,
+  sessionId: "",
+  taskId: "",
+  incarnation: 0,
+  sequence: 0,
+  reportTime: undefined,
+  discardIfOlder: false,
+  expectedStates: [],
+  expectedRevision: 0,
+  holdMs: 0,
+} as const;

@@ -12,7 +12,9 @@ export interface System {
 
 export interface RunningSystem {
   readonly host: string;
-  readonly port: number;
+  /** Of its replicas, the first one first. */
+  readonly ports: readonly number[];
+  /** The process of the first replica. */
   readonly pid: number;
   /** What it uses once its garbage is collected. */
   memory(): Promise<Memory>;

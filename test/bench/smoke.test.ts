@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { z } from "zod";
 import { scenarios } from "../../bench/scenarios/index.js";
+import { redisBinary } from "../helpers/redis-binary.js";
 import { root } from "../helpers/repository.js";
 import { run, runToEnd } from "../helpers/run.js";
 
@@ -39,6 +40,7 @@ let folder: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "opscore-bench-test-"));
+  await redisBinary();
   await run("npm", ["run", "--silent", "bench:build"], { cwd: root });
 }, TIMEOUT_MS);
 
@@ -63,7 +65,7 @@ async function measure(name: string, ...against: readonly string[]): Promise<voi
 
 it("fan-out-100-8 against every system that is installed", () => measure("fan-out-100-8"), TIMEOUT_MS);
 
-it.each(scenarios.map(({ name }) => name))("%s", (name) => measure(name, "--against", "floor"), TIMEOUT_MS);
+it.each(scenarios.map(({ name }) => name))("%s", (name) => measure(name, "--against", "floor,redis"), TIMEOUT_MS);
 
 it("says what it does not understand", async () => {
   const { code, stderr } = await runToEnd(process.execPath, [BENCH, "--only", "nonsense"]);

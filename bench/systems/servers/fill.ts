@@ -1,9 +1,7 @@
 import { State, TaskDelivery } from "../../../src/storage/records.js";
 import type { Storage } from "../../../src/storage/storage.js";
 import type { ServerOptions } from "../../scenario.js";
-import { agentId } from "../population.js";
-
-const COMMON = { namespace: "default", actor: "bench", requestId: "" } as const;
+import { agentId, COMMON, REPORT } from "../population.js";
 
 /** Registers agents and lets them make transitions, straight in the storage: a million calls would take longer than the measurement. */
 export async function fill(storage: Storage, options: ServerOptions): Promise<void> {
@@ -33,18 +31,3 @@ export async function fill(storage: Storage, options: ServerOptions): Promise<vo
     if (i % 1000 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
 }
-
-const REPORT = {
-  reason: "",
-  message: "",
-  details: undefined,
-  sessionId: "",
-  taskId: "",
-  incarnation: 0,
-  sequence: 0,
-  reportTime: undefined,
-  discardIfOlder: false,
-  expectedStates: [],
-  expectedRevision: 0,
-  holdMs: 0,
-} as const;

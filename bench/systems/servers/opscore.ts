@@ -4,7 +4,7 @@ import { API_KEY } from "../population.js";
 import { fill } from "./fill.js";
 import { serve } from "./serve.js";
 
-serve(async ({ host, system, ...options }) => {
+serve(async ({ host, system, redisUrl, ...options }) => {
   const server = await build(
     loadConfig({
       env: {
@@ -13,6 +13,7 @@ serve(async ({ host, system, ...options }) => {
         OPSCORE_API_KEY: API_KEY,
         OPSCORE_GRPC_LANE: String(system === "opscore"),
         LOG_LEVEL: "warn",
+        ...(redisUrl !== undefined && { OPSCORE_STORAGE_TYPE: "redis", REDIS_URL: redisUrl }),
       },
     }),
   );
