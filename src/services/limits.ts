@@ -18,6 +18,8 @@ export interface Limits {
   readonly concurrentTasks: number;
   /** Tasks of one workflow. */
   readonly tasks: number;
+  /** Names, dependencies and parameters of all tasks of one workflow together: bytes, about. It must fit into one answer. */
+  readonly definitionBytes: number;
   /** Initial payload that one trigger hands out, over all tasks that get it: bytes as JSON. */
   readonly handedOutBytes: number;
   /** One attempt at a task, in milliseconds. */
@@ -76,6 +78,7 @@ export const DEFAULT_LIMITS: Limits = {
   capabilities: 256,
   concurrentTasks: 1_000,
   tasks: 1_000,
+  definitionBytes: 512 * KIB,
   handedOutBytes: 4 * KIB * KIB,
   defaultTaskTimeoutMs: 5 * MINUTE,
   minTaskTimeoutMs: 100,

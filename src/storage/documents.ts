@@ -35,6 +35,8 @@ export interface ListDocuments {
   /** Undefined: of all namespaces. */
   readonly namespace: string | undefined;
   readonly limit: number;
+  /** Whether the page is for an answer, which has room for `MAX_PAGE_BYTES`. Default false. */
+  readonly bounded?: boolean;
   /** `next` of the page before; undefined: the first page. Opaque, and from outside: one that cannot be read throws INVALID_PAGE_TOKEN. */
   readonly cursor: string | undefined;
 }

@@ -1,5 +1,14 @@
 import type { JsonObject } from "../lib/json.js";
-import type { AgentProfile, ReportContent, SessionRecord, TaskRecord } from "./records.js";
+import type { DocumentRecord } from "./documents.js";
+import type {
+  Agent,
+  AgentProfile,
+  ReportContent,
+  SessionRecord,
+  TaskDefinition,
+  TaskRecord,
+  WorkflowRecord,
+} from "./records.js";
 
 /** What a record's numbers, times and tags take, in bytes. */
 const FIXED_BYTES = 64;
@@ -40,6 +49,32 @@ export function taskSize(task: Omit<TaskRecord, "size">): number {
   size += task.reason.length + task.error.length;
   for (const dependency of task.dependsOn) size += dependency.length + 2;
   return size + jsonSize(task.parameters) + jsonSize(task.inputs) + jsonSize(task.result);
+}
+
+/** About how many bytes an agent with its state takes on the wire. */
+export function agentWithStateSize({ record, state }: Pick<Agent, "record" | "state">): number {
+  return record.size + state.size;
+}
+
+/** About how many bytes the tasks of a definition take on the wire. */
+export function definitionSize(tasks: readonly TaskDefinition[]): number {
+  let size = 0;
+  for (const { taskId, displayName, capability, dependsOn, parameters } of tasks) {
+    size += 2 * FIXED_BYTES + taskId.length + displayName.length + capability.length + jsonSize(parameters);
+    for (const dependency of dependsOn) size += dependency.length + 2;
+  }
+  return size;
+}
+
+/** About how many bytes a definition takes on the wire. */
+export function workflowSize({ workflowId, displayName, description, version, tasks }: WorkflowRecord): number {
+  const texts = workflowId.length + displayName.length + description.length + version.length;
+  return FIXED_BYTES + texts + definitionSize(tasks);
+}
+
+/** About how many bytes a document takes on the wire. */
+export function documentSize({ id, body }: DocumentRecord): number {
+  return FIXED_BYTES + id.length + jsonSize(body);
 }
 
 function jsonSize(value: JsonObject | undefined): number {

@@ -19,6 +19,7 @@ import { leasesContract } from "./storage/leases.js";
 import { listsContract } from "./storage/lists.js";
 import { logContract } from "./storage/log.js";
 import { namespacesContract } from "./storage/namespaces.js";
+import { pageSizesContract } from "./storage/page-sizes.js";
 import { preconditionsContract } from "./storage/preconditions.js";
 import { racesContract } from "./storage/races.js";
 import { registrationContract } from "./storage/registration.js";
@@ -71,6 +72,7 @@ const AREAS: readonly ((factory: StorageFactory) => void)[] = [
   slotsContract,
   workflowsContract,
   taskListsContract,
+  pageSizesContract,
   taskSnapshotsContract,
   taskRacesContract,
 ];

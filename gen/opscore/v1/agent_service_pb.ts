@@ -550,7 +550,7 @@ export const AgentService: GenService<{
   },
   /**
    * Lists agents in the order of their first registration. A page may hold fewer agents than asked for, or none, when the filter
-   * is selective: only an empty `next_page_token` says that there are no more.
+   * is selective or the agents are large: only an empty `next_page_token` says that there are no more.
    * Fails with INVALID_ARGUMENT if the selector or the page token cannot be read.
    *
    * @generated from rpc opscore.v1.AgentService.ListAgents

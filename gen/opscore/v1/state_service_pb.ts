@@ -762,7 +762,8 @@ export const StateService: GenService<{
   },
   /**
    * Reads what happened to an agent, newest last: registrations, transitions, changes of liveness, deregistration. Kept by count
-   * and age (default 1,000 and 7 days), also for an agent that was deregistered.
+   * and age (default 1,000 and 7 days), also for an agent that was deregistered. A page may hold fewer entries than asked for, when
+   * they are large: only an empty `next_page_token` says that there are no more.
    * Fails with NOT_FOUND if nothing is known of the agent.
    *
    * @generated from rpc opscore.v1.StateService.GetStateHistory

@@ -565,7 +565,8 @@ export const WebhookService: GenService<{
     output: typeof GetWebhookResponseSchema;
   },
   /**
-   * Lists webhooks in the order of their ids.
+   * Lists webhooks in the order of their ids. A page may hold fewer than asked for, when they are large: only an empty
+   * `next_page_token` says that there are no more.
    * Fails with INVALID_ARGUMENT if the page token cannot be read.
    *
    * @generated from rpc opscore.v1.WebhookService.ListWebhooks

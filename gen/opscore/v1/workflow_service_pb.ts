@@ -51,7 +51,7 @@ export type Workflow = Message<"opscore.v1.Workflow"> & {
   version: string;
 
   /**
-   * What there is to do. At most 1,000.
+   * What there is to do. At most 1,000, whose names, dependencies and parameters take at most 512 KiB together.
    *
    * @generated from field: repeated opscore.v1.TaskDefinition tasks = 5;
    */
@@ -599,7 +599,8 @@ export const WorkflowService: GenService<{
     output: typeof GetWorkflowResponseSchema;
   },
   /**
-   * Lists definitions in the order of their ids.
+   * Lists definitions in the order of their ids. A page may hold fewer than asked for, when they are large: only an empty
+   * `next_page_token` says that there are no more.
    * Fails with INVALID_ARGUMENT if the page token cannot be read.
    *
    * @generated from rpc opscore.v1.WorkflowService.ListWorkflows

@@ -72,7 +72,13 @@ export class WebhookStore {
 
   /** Of one namespace. @throws INVALID_PAGE_TOKEN */
   async list(namespace: string, limit: number, cursor: string | undefined) {
-    const { items, next } = await this.storage.listDocuments({ kind: WEBHOOKS, namespace, limit, cursor });
+    const { items, next } = await this.storage.listDocuments({
+      kind: WEBHOOKS,
+      namespace,
+      limit,
+      cursor,
+      bounded: true,
+    });
     return { items: items.map(toWebhookRecord), next };
   }
 
@@ -117,7 +123,8 @@ export class WebhookStore {
 
   /** @throws INVALID_PAGE_TOKEN */
   async listDead({ namespace, webhookId }: WebhookKey, limit: number, cursor: string | undefined) {
-    const { items, next } = await this.storage.listDocuments({ kind: deadKind(webhookId), namespace, limit, cursor });
+    const query = { kind: deadKind(webhookId), namespace, limit, cursor, bounded: true };
+    const { items, next } = await this.storage.listDocuments(query);
     return { items: items.map(toDeadBody), next };
   }
 

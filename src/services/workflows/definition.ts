@@ -5,6 +5,7 @@ import type {
 } from "../../../gen/opscore/v1/workflow_service_pb.js";
 import type { RetryPolicy, TaskDefinition, WorkflowRecord } from "../../storage/records.js";
 import type { Limits } from "../limits.js";
+import { definitionSize } from "../../storage/sizes.js";
 import {
   duration,
   excerpt,
@@ -42,6 +43,9 @@ export function readDefinition(bad: Violations, prefix: string, message: Workflo
     return { ...definition, tasks: [] };
   }
   const tasks = message.tasks.map((task, i) => readTask(bad, `${field}[${i}].`, task, limits));
+  if (definitionSize(tasks) > limits.definitionBytes) {
+    bad.add(field, `must take at most ${limits.definitionBytes} bytes together`);
+  }
   checkGraph(bad, field, tasks);
   return { ...definition, tasks };
 }

@@ -1,6 +1,7 @@
 import { agentNotFound } from "../../errors/index.js";
 import type { Agent, AgentProfile, AgentRecord, StateRecord } from "../records.js";
 import { agentMismatch } from "../refusals.js";
+import { agentWithStateSize } from "../sizes.js";
 import type {
   AgentKey,
   DeregisterAgent,
@@ -97,7 +98,10 @@ export class Agents {
     const after = decodeCursor("a", query.cursor);
     const table = this.namespaces.get(query.namespace);
     if (table === undefined) return { items: [], next: undefined };
-    const page = table.agentsInOrder.page(after, query.limit, SCAN_BUDGET, (entry) => isListed(entry, query));
+    const page = table.agentsInOrder.page(after, query.limit, SCAN_BUDGET, {
+      matches: (entry) => isListed(entry, query),
+      sizeOf: agentWithStateSize,
+    });
     return toPage(
       page,
       (entry) => this.leases.view(entry),

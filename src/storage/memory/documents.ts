@@ -7,6 +7,8 @@ import type {
   ListDocuments,
   WriteDocument,
 } from "../documents.js";
+import { pageLength } from "../pages.js";
+import { documentSize } from "../sizes.js";
 import { afterDocument, documentCursor } from "../document-cursor.js";
 
 /** Documents of every kind, in plain maps: there are few. */
@@ -37,15 +39,18 @@ export class Documents implements DocumentStorage {
     return this.kinds.get(kind)?.get(nameOf(key));
   }
 
-  listDocuments({ kind, namespace, limit, cursor }: ListDocuments): Page<DocumentRecord> {
+  listDocuments({ kind, namespace, limit, cursor, bounded = false }: ListDocuments): Page<DocumentRecord> {
     const after = afterDocument(cursor);
     const names = [...(this.kinds.get(kind)?.keys() ?? [])]
       .filter((name) => name > after && (namespace === undefined || name.startsWith(`${namespace}/`)))
       .sort();
-    const page = names.slice(0, limit);
-    const items = page.map((name) => this.kinds.get(kind)?.get(name)).filter((document) => document !== undefined);
-    const last = page.at(-1);
-    return { items, next: names.length > page.length && last !== undefined ? documentCursor(last) : undefined };
+    const found = names
+      .slice(0, limit)
+      .map((name) => this.kinds.get(kind)?.get(name))
+      .filter((document) => document !== undefined);
+    const items = bounded ? found.slice(0, pageLength(found, limit, documentSize)) : found;
+    const last = names[items.length - 1];
+    return { items, next: names.length > items.length && last !== undefined ? documentCursor(last) : undefined };
   }
 }
 

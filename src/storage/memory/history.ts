@@ -1,5 +1,6 @@
 import type { StateRecord } from "../records.js";
 import type { HistoryPage, ReadHistory } from "../storage.js";
+import { historyPage } from "../pages.js";
 import type { Ring } from "./ring.js";
 
 /**
@@ -27,7 +28,7 @@ export class HistoryRetention {
       if (record !== undefined) entries.push(record);
     }
     const before = entries.length === 0 ? undefined : history.at(first - 1);
-    return { entries, before, more: end < history.length };
+    return historyPage(entries, before, end < history.length);
   }
 
   private trim(history: Ring<StateRecord>, now: number): void {

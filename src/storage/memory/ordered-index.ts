@@ -1,3 +1,4 @@
+import { MAX_PAGE_BYTES } from "../pages.js";
 import type { Page } from "../storage.js";
 
 export interface Ordered {
@@ -47,16 +48,20 @@ export class OrderedIndex<T extends Ordered> {
    * @param after the ordinal to go on after; 0: the first page
    * @param limit how many items at most
    * @param budget how many slots to look at, at most: it bounds the cost of a selective filter
+   * @param kind which items match, and what each takes of {@link MAX_PAGE_BYTES}
    * @returns the items, and the ordinal to go on after when there may be more
    */
-  page(after: number, limit: number, budget: number, matches: (item: T) => boolean): OrderedPage<T> {
+  page(after: number, limit: number, budget: number, { matches, sizeOf }: PageKind<T>): OrderedPage<T> {
     const items: T[] = [];
+    let bytes = 0;
     const first = this.seek(after);
     const end = Math.min(this.slots.length, first + budget);
     for (let slot = first; slot < end; slot += 1) {
       const item = this.slots[slot];
       if (item === undefined || !matches(item)) continue;
-      if (items.length === limit) return { items, next: item.ordinal - 1 };
+      bytes += sizeOf(item);
+      const isFull = items.length === limit || (items.length > 0 && bytes > MAX_PAGE_BYTES);
+      if (isFull) return { items, next: item.ordinal - 1 };
       items.push(item);
     }
     return { items, next: end < this.slots.length ? this.ordinals[end - 1] : undefined };
@@ -80,6 +85,11 @@ export class OrderedIndex<T extends Ordered> {
     this.ordinals = items.map((item) => item.ordinal);
     this.holes = 0;
   }
+}
+
+export interface PageKind<T> {
+  readonly matches: (item: T) => boolean;
+  readonly sizeOf: (item: T) => number;
 }
 
 export interface OrderedPage<T> {

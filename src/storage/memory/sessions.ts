@@ -93,7 +93,10 @@ export class Sessions {
     const table = this.namespaces.get(query.namespace);
     const index = query.agentId === "" ? table?.sessionsInOrder : table?.sessionsByAgent.get(query.agentId);
     if (index === undefined) return { items: [], next: undefined };
-    const page = index.page(after, query.limit, SCAN_BUDGET, ({ record }) => isListed(record, query));
+    const page = index.page(after, query.limit, SCAN_BUDGET, {
+      matches: ({ record }) => isListed(record, query),
+      sizeOf: ({ record }) => record.size,
+    });
     return toPage(
       page,
       (entry) => entry.record,

@@ -174,7 +174,10 @@ export class Tasks {
     const table = this.namespaces.get(query.namespace);
     const index = query.sessionId === "" ? table?.tasksInOrder : table?.sessions.get(query.sessionId)?.run?.inOrder;
     if (index === undefined) return { items: [], next: undefined };
-    const page = index.page(after, query.limit, SCAN_BUDGET, ({ record }) => isListed(record, query));
+    const page = index.page(after, query.limit, SCAN_BUDGET, {
+      matches: ({ record }) => isListed(record, query),
+      sizeOf: ({ record }) => record.size,
+    });
     return toPage(
       page,
       (entry) => entry.record,

@@ -1,6 +1,8 @@
 import { workflowNotFound } from "../../errors/index.js";
 import type { WorkflowRecord } from "../records.js";
+import { pageLength } from "../pages.js";
 import { workflowMismatch } from "../refusals.js";
+import { workflowSize } from "../sizes.js";
 import type { DeleteWorkflow, ListWorkflows, Page, PutWorkflow, StoredWorkflow, WorkflowKey } from "../storage.js";
 import type { Commits } from "./commits.js";
 import { decodeIdCursor, encodeIdCursor } from "./cursor.js";
@@ -45,9 +47,11 @@ export class Workflows {
     const after = decodeIdCursor("w", cursor);
     const workflows = this.namespaces.get(namespace)?.workflows ?? new Map<string, WorkflowRecord>();
     const ids = [...workflows.keys()].filter((id) => id > after).sort();
-    const items = ids.slice(0, limit).flatMap((id) => workflows.get(id) ?? []);
+    const found = ids.slice(0, limit).flatMap((id) => workflows.get(id) ?? []);
+    const items = found.slice(0, pageLength(found, limit, workflowSize));
     const last = items.at(-1);
-    return { items, next: last !== undefined && ids.length > limit ? encodeIdCursor("w", last.workflowId) : undefined };
+    const isAll = last === undefined || ids.length === items.length;
+    return { items, next: isAll ? undefined : encodeIdCursor("w", last.workflowId) };
   }
 
   delete(command: DeleteWorkflow): WorkflowRecord {

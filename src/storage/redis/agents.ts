@@ -1,3 +1,4 @@
+import { historyPage } from "../pages.js";
 import type { Agent, StateRecord } from "../records.js";
 import type {
   AgentKey,
@@ -112,11 +113,11 @@ export class Agents {
     if (!Array.isArray(reply)) return undefined;
     const [more, before = "", ...entries] = reply.map(String);
     const identity = { ...place, key: `${KEY_NAMES.history}${namespace}/${agentId}` };
-    return {
-      entries: entries.map((entry) => decodeState(entry, identity)),
-      before: before === "" ? undefined : decodeState(before, identity),
-      more: more === "1",
-    };
+    return historyPage(
+      entries.map((entry) => decodeState(entry, identity)),
+      before === "" ? undefined : decodeState(before, identity),
+      more === "1",
+    );
   }
 
   /**

@@ -1,3 +1,5 @@
+import { pageLength } from "../pages.js";
+import { documentSize } from "../sizes.js";
 import { afterDocument, documentCursor } from "../document-cursor.js";
 import type {
   DeleteDocument,
@@ -40,7 +42,13 @@ export class Documents implements DocumentStorage {
     return text === null ? undefined : this.decode(kind, `${namespace}/${id}`, text);
   }
 
-  async listDocuments({ kind, namespace, limit, cursor }: ListDocuments): Promise<Page<DocumentRecord>> {
+  async listDocuments({
+    kind,
+    namespace,
+    limit,
+    cursor,
+    bounded = false,
+  }: ListDocuments): Promise<Page<DocumentRecord>> {
     const after = afterDocument(cursor);
     const first = namespace === undefined ? "-" : `[${namespace}/`;
     const from = after === "" || (namespace !== undefined && after < `${namespace}/`) ? first : `(${after}`;
@@ -51,15 +59,19 @@ export class Documents implements DocumentStorage {
       from,
       to,
       String(limit + 1),
+      bounded ? "1" : "0",
     ]);
     const cells = Array.isArray(reply) ? reply.map(String) : [];
     const names = cells.filter((_, index) => index % 2 === 0).slice(0, limit);
-    const items = names.flatMap((name, index) => {
+    const found = names.flatMap((name, index) => {
       const text = cells[2 * index + 1] ?? "";
       return text === "" ? [] : [this.decode(kind, name, text)];
     });
-    const last = names.at(-1);
-    return { items, next: cells.length / 2 > limit && last !== undefined ? documentCursor(last) : undefined };
+    const items = bounded ? found.slice(0, pageLength(found, limit, documentSize)) : found;
+    const cut = items.length < found.length ? items.at(-1) : undefined;
+    const last = cut === undefined ? names.at(-1) : `${cut.namespace}/${cut.id}`;
+    const isAll = cut === undefined && cells.length / 2 <= limit;
+    return { items, next: isAll || last === undefined ? undefined : documentCursor(last) };
   }
 
   /** @throws CORRUPT_RECORD */

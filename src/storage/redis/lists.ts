@@ -1,4 +1,5 @@
 import type { Agent, SessionRecord } from "../records.js";
+import { agentWithStateSize } from "../sizes.js";
 import type { ListAgents, ListSessions, Page } from "../storage.js";
 import type { Commands } from "./commands.js";
 import { ALONE, decodeCursor, encodeCursor, type CursorKind } from "./cursor.js";
@@ -15,6 +16,7 @@ export interface Kind<T> {
   readonly cursor: CursorKind;
   keyOf(keys: Keys, partition: number, namespace: string, id: string): string;
   decode(text: string, identity: Identity): T;
+  sizeOf(item: T): number;
 }
 
 export const AGENTS: Kind<Agent> = {
@@ -22,6 +24,7 @@ export const AGENTS: Kind<Agent> = {
   cursor: "a",
   keyOf: (keys, partition, namespace, id) => keys.agent(partition, namespace, id),
   decode: decodeAgent,
+  sizeOf: agentWithStateSize,
 };
 
 export const SESSIONS: Kind<SessionRecord> = {
@@ -29,6 +32,7 @@ export const SESSIONS: Kind<SessionRecord> = {
   cursor: "s",
   keyOf: (keys, partition, namespace, id) => keys.session(partition, namespace, id),
   decode: decodeSession,
+  sizeOf: ({ size }) => size,
 };
 
 /** Reads what is listed of one partition, led by the smallest of the indexes. */
@@ -80,7 +84,7 @@ export class Lists {
       after,
       query.limit,
       (partition, from, limit, budget) => this.share(kind, query.namespace, groups, partition, from, limit, budget),
-      isWanted,
+      { isWanted, sizeOf: (item) => kind.sizeOf(item) },
     );
     return { items, next: next === undefined ? undefined : encodeCursor(kind.cursor, next) };
   }

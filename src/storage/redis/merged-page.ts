@@ -1,3 +1,4 @@
+import { pageLength } from "../pages.js";
 import type { Cursor } from "./cursor.js";
 
 /** How many entities one page looks at, at most. */
@@ -42,6 +43,13 @@ interface Source<T> {
   seen: Place;
 }
 
+export interface PageKind<T> {
+  /** What the indexes cannot tell. */
+  readonly isWanted: (item: T) => boolean;
+  /** What an item takes of `MAX_PAGE_BYTES`. */
+  readonly sizeOf: (item: T) => number;
+}
+
 export interface MergedPage<T> {
   readonly items: readonly T[];
   readonly next: Cursor | undefined;
@@ -52,14 +60,13 @@ export interface MergedPage<T> {
  * page; what is known of all of them is merged. The cost is that of the page, whatever the length of the list.
  *
  * @param partitions in which partitions it lies
- * @param isWanted what the indexes cannot tell
  */
 export async function readMergedPage<T>(
   partitions: readonly number[],
   after: Cursor | undefined,
   limit: number,
   read: ReadShare<T>,
-  isWanted: (item: T) => boolean,
+  { isWanted, sizeOf }: PageKind<T>,
 ): Promise<MergedPage<T>> {
   const sources = partitions.map((partition): Source<T> => ({ partition, items: [], seen: startOf(partition, after) }));
   const share = Math.ceil(limit / partitions.length) + SPARE;
@@ -69,9 +76,9 @@ export async function readMergedPage<T>(
   for (;;) {
     const frontier = sources.map(({ partition, seen }) => ({ ...seen, partition })).reduce(earlier);
     found.push(...takeUpTo(sources, frontier).filter(({ item }) => isWanted(item)));
-    const last = found[limit - 1];
-    if (found.length > limit && last !== undefined) {
-      return { items: found.slice(0, limit).map(({ item }) => item), next: last };
+    const length = pageLength(found, limit, ({ item }) => sizeOf(item));
+    if (length < found.length) {
+      return { items: found.slice(0, length).map(({ item }) => item), next: found[length - 1] };
     }
     if (frontier.ordinal === Infinity) return { items: found.map(({ item }) => item), next: undefined };
     if (budget <= 0) return { items: found.map(({ item }) => item), next: frontier };

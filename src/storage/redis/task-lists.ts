@@ -45,7 +45,7 @@ export class TaskLists {
       decodeCursor("t", query.cursor),
       limit,
       (partition, after, count, budget) => this.share(wanted, partition, after, count, budget),
-      () => true,
+      { isWanted: () => true, sizeOf: ({ size }) => size },
     );
     return { items, next: next === undefined ? undefined : encodeCursor("t", next) };
   }

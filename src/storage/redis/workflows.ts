@@ -1,10 +1,15 @@
 import type { WorkflowRecord } from "../records.js";
+import { pageLength } from "../pages.js";
+import { workflowSize } from "../sizes.js";
 import type { DeleteWorkflow, ListWorkflows, Page, PutWorkflow, StoredWorkflow, WorkflowKey } from "../storage.js";
 import type { Commands } from "./commands.js";
 import { decodeIdCursor, encodeIdCursor } from "./cursor.js";
 import { decodeWorkflow } from "./decode-tasks.js";
 import { encodeWorkflow } from "./encode.js";
 import { isRefusal, workflowRefusal } from "./failures.js";
+
+/** How many records are read at once: each may be large. */
+const AT_ONCE = 16;
 
 /** Where one workflow is. */
 interface Place {
@@ -31,7 +36,7 @@ export class Workflows {
     return text === null ? undefined : decodeWorkflow(text, workflowKey, key);
   }
 
-  /** First the ids of every partition, which cost little, then those records that are on the page. */
+  /** First the ids of every partition, which cost little, then the records, some at a time, until the page is full. */
   async list({ namespace, limit, cursor }: ListWorkflows): Promise<Page<WorkflowRecord>> {
     const after = decodeIdCursor(cursor);
     const { keys } = this.commands;
@@ -44,13 +49,17 @@ export class Workflows {
     );
     const found = ids.flat().sort();
     const listed = found.slice(0, limit);
-    const records = await Promise.all(listed.map((workflowId) => this.get({ namespace, workflowId })));
-    const last = listed.at(-1);
-    return {
+    const records: WorkflowRecord[] = [];
+    for (let at = 0; at < listed.length && pageLength(records, limit, workflowSize) === records.length; at += AT_ONCE) {
+      const some = listed.slice(at, at + AT_ONCE);
+      const read = await Promise.all(some.map((workflowId) => this.get({ namespace, workflowId })));
       // One may have been deleted meanwhile.
-      items: records.filter((record) => record !== undefined),
-      next: last !== undefined && found.length > limit ? encodeIdCursor(last) : undefined,
-    };
+      records.push(...read.filter((record) => record !== undefined));
+    }
+    const items = records.slice(0, pageLength(records, limit, workflowSize));
+    const last = items.length < records.length ? items.at(-1)?.workflowId : listed.at(-1);
+    const isAll = last === undefined || last === found.at(-1);
+    return { items, next: isAll ? undefined : encodeIdCursor(last) };
   }
 
   async delete(command: DeleteWorkflow): Promise<WorkflowRecord> {

@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeCursor, encodeCursor } from "../../../src/storage/memory/cursor.js";
+import { MAX_PAGE_BYTES } from "../../../src/storage/pages.js";
 import { OrderedIndex, type Ordered } from "../../../src/storage/memory/ordered-index.js";
 
 const all = () => true;
+const sizeOf = () => 1;
 
 function filled(count: number): { readonly index: OrderedIndex<Ordered>; readonly items: Ordered[] } {
   const index = new OrderedIndex<Ordered>();
@@ -15,23 +17,32 @@ function filled(count: number): { readonly index: OrderedIndex<Ordered>; readonl
 describe("ordered index", () => {
   it("looks at no more than its budget, and says where to go on", () => {
     const { index } = filled(100);
-    const none = index.page(0, 10, 30, () => false);
+    const none = index.page(0, 10, 30, { matches: () => false, sizeOf });
     expect(none).toEqual({ items: [], next: 30 });
-    expect(index.page(90, 10, 30, () => false)).toEqual({ items: [], next: undefined });
+    expect(index.page(90, 10, 30, { matches: () => false, sizeOf })).toEqual({ items: [], next: undefined });
   });
 
   it("counts holes against the budget, so that a page costs no more after many removals", () => {
     const { index, items } = filled(100);
     for (const item of items.slice(0, 45)) index.remove(item);
-    const page = index.page(0, 10, 30, all);
+    const page = index.page(0, 10, 30, { matches: all, sizeOf });
     expect(page.items).toEqual([]);
-    expect(index.page(page.next ?? 0, 10, 30, all).items[0]).toBe(items[45]);
+    expect(index.page(page.next ?? 0, 10, 30, { matches: all, sizeOf }).items[0]).toBe(items[45]);
   });
 
   it("has no next page when the last item was the last that fitted", () => {
     const { index, items } = filled(10);
-    expect(index.page(0, 10, 100, all)).toEqual({ items, next: undefined });
-    expect(index.page(0, 9, 100, all).next).toBe(9);
+    expect(index.page(0, 10, 100, { matches: all, sizeOf })).toEqual({ items, next: undefined });
+    expect(index.page(0, 9, 100, { matches: all, sizeOf }).next).toBe(9);
+  });
+
+  it("ends a page before it is too large, with at least one item on it", () => {
+    const { index, items } = filled(10);
+    const half = { matches: all, sizeOf: () => MAX_PAGE_BYTES / 2 };
+    expect(index.page(0, 10, 100, half)).toEqual({ items: items.slice(0, 2), next: 2 });
+    expect(index.page(8, 10, 100, half)).toEqual({ items: items.slice(8), next: undefined });
+    const giant = { matches: all, sizeOf: () => 2 * MAX_PAGE_BYTES };
+    expect(index.page(3, 10, 100, giant)).toEqual({ items: items.slice(3, 4), next: 4 });
   });
 
   it("removes an item once", () => {
@@ -68,7 +79,7 @@ describe("ordered index", () => {
           const paged: Ordered[] = [];
           let after: number | undefined = 0;
           while (after !== undefined) {
-            const page = index.page(after, limit, budget, ({ ordinal }) => ordinal % 3 !== 0);
+            const page = index.page(after, limit, budget, { matches: ({ ordinal }) => ordinal % 3 !== 0, sizeOf });
             expect(page.items.length).toBeLessThanOrEqual(limit);
             if (page.next !== undefined) expect(page.next).toBeGreaterThan(after);
             paged.push(...page.items);

@@ -6,15 +6,22 @@
 -- ARGV[4]     the range of names, as ZRANGEBYLEX takes it: its lower and
 -- ARGV[5]     its upper end
 -- ARGV[6]     how many to answer with, at most
+-- ARGV[7]     1 when more than a page holds is not wanted
 -- result      name and document of each, in the order of the names; a document that is gone is the empty string
 --
 -- @include document
 
 local part = openPartition(KEYS[1])
 local kind = ARGV[3]
-local result = {}
+-- More than a page holds.
+local MAX_BYTES = 1048576
+local result, bytes = {}, 0
 for _, name in ipairs(read("ZRANGEBYLEX", documentsKey(part, kind), ARGV[4], ARGV[5], "LIMIT", 0, tonumber(ARGV[6]))) do
   result[#result + 1] = name
   result[#result + 1] = read("GET", documentKey(part, kind, name)) or ""
+  bytes = bytes + #result[#result]
+  if ARGV[7] == "1" and bytes > MAX_BYTES then
+    break
+  end
 end
 return result

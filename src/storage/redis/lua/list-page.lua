@@ -75,7 +75,7 @@ local function textOf(id)
   return session and session.text
 end
 
-local result, given, last = { "" }, 0, nil
+local result, given, bytes, last = { "" }, 0, 0, nil
 while given < limit and budget > 0 do
   local count = math.min(limit - given, budget)
   local found = candidates(count)
@@ -86,7 +86,11 @@ while given < limit and budget > 0 do
       result[#result + 1] = last
       result[#result + 1] = candidate.id
       result[#result + 1] = text
-      given = given + 1
+      given, bytes = given + 1, bytes + #text
+      if bytes >= REPLY_BYTES then
+        result[1] = last
+        return result
+      end
     end
   end
   if #found < count then

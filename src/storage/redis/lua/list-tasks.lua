@@ -22,7 +22,7 @@ local wanted = statuses == "" and "." or "[" .. statuses .. "]"
 local agent = agentId ~= "" and '"' .. agentId .. '"'
 local SESSIONS_AT_ONCE = 50
 
-local result, given = { "", "" }, 0
+local result, given, bytes = { "", "" }, 0, 0
 
 -- Up to `count` sessions from an ordinal on, in order.
 local function sessionsFrom(ordinal, count)
@@ -77,7 +77,11 @@ local function addTasks(session)
         for _, cell in ipairs({ int(run.session.ordinal), int(places[index]), run.namespace, run.id, task.text }) do
           result[#result + 1] = cell
         end
-        given = given + 1
+        given, bytes = given + 1, bytes + #task.text
+        if bytes >= REPLY_BYTES then
+          result[1], result[2] = int(run.session.ordinal), int(places[index])
+          return false
+        end
       end
     end
   end

@@ -10,6 +10,9 @@
 --
 -- @include agent
 
+-- More than a page holds.
+local MAX_BYTES = 1048576
+
 local namespace, id, after, limit = ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 local part = { base = string.sub(KEYS[1], 1, #KEYS[1] - #NAMES.meta) }
 local key = entityKey(part, NAMES.history, namespace, id)
@@ -43,6 +46,17 @@ local kept = seek(0, function(state) return state.time < oldest end)
 local first = seek(kept, function(state) return state.revision <= after end)
 local last = math.min(first + limit, count)
 local entries = first < last and redis.call("LRANGE", key, first, last - 1) or {}
+local bytes = 0
+for index, entry in ipairs(entries) do
+  bytes = bytes + #entry
+  if bytes > MAX_BYTES then
+    for beyond = #entries, index + 1, -1 do
+      entries[beyond] = nil
+    end
+    last = first + index
+    break
+  end
+end
 local before = #entries > 0 and first > kept and redis.call("LINDEX", key, first - 1) or ""
 table.insert(entries, 1, before)
 table.insert(entries, 1, last < count and 1 or 0)

@@ -29,6 +29,9 @@ local function read(command, key, ...)
   return reply
 end
 
+-- When a list's reply has come to so many bytes, it ends: whoever wants more asks again.
+local REPLY_BYTES = 131072
+
 local function newestRevision(log)
   local newest = read("XREVRANGE", log, "+", "-", "COUNT", 1)[1]
   return newest and tonumber(string.match(newest[1], "^%d+")) or 0
