@@ -6,7 +6,12 @@ import { onTestFinished } from "vitest";
 export interface Received {
   readonly headers: IncomingMessage["headers"];
   readonly body: string;
-  readonly message: { readonly kind: string; readonly resumeToken?: string; readonly events?: readonly WireEvent[] };
+  readonly message: {
+    readonly kind: string;
+    readonly resumeToken?: string;
+    readonly events?: readonly WireEvent[];
+    readonly states?: readonly WireEvent["state"][];
+  };
 }
 
 interface WireEvent {
