@@ -110,7 +110,7 @@ export const httpUrl: Reader<string> = {
 export const jsonObject: Reader<JsonObject> = {
   expects: `a JSON object such as '{"step":3}', @FILE or - for standard input`,
   async read(text, io) {
-    const json = await jsonText(text, io);
+    const json = await textFrom(text, io);
     let value: unknown;
     try {
       value = JSON.parse(json);
@@ -121,7 +121,14 @@ export const jsonObject: Reader<JsonObject> = {
   },
 };
 
-async function jsonText(text: string, io: CliIo): Promise<string> {
+/** What nobody else should read: as it is, from a file (`@FILE`), or from standard input (`-`); a line break at its end is not part of it. */
+export const secretText: Reader<string> = {
+  expects: "text, @FILE or - for standard input",
+  secret: true,
+  read: async (text, io) => (await textFrom(text, io)).replace(/\r?\n$/, ""),
+};
+
+async function textFrom(text: string, io: CliIo): Promise<string> {
   if (text === "-") return io.readStdin();
   if (!text.startsWith("@")) return text;
   try {

@@ -30,6 +30,11 @@ const MODULES: readonly Module[] = [
     load: () => import("./commands/workflow.js"),
   },
   { name: "task", summary: "List, read, retry and cancel tasks", load: () => import("./commands/task.js") },
+  {
+    name: "webhook",
+    summary: "Send what happens to URLs, and see how far that has got",
+    load: () => import("./commands/webhook.js"),
+  },
   { name: "health", summary: "Ask a server whether it should get work", load: () => import("./commands/health.js") },
   { name: "config", summary: "Show the effective settings of the server", load: () => import("./commands/config.js") },
 ];

@@ -66,7 +66,7 @@ export class Load {
           this.acknowledged.set(message, response.state);
         },
         (thrown: unknown) => {
-          if (!(thrown instanceof ConnectError) || !AWAY.has(thrown.code)) throw thrown;
+          if (!isAway(thrown)) throw thrown;
           this.refused += 1;
         },
       )
@@ -104,6 +104,12 @@ export class Load {
 
 /** A connection that broke, or a storage that is away. */
 const AWAY: ReadonlySet<Code> = new Set([Code.Unavailable, Code.Aborted, Code.Canceled, Code.DeadlineExceeded]);
+
+function isAway(thrown: unknown): boolean {
+  if (!(thrown instanceof ConnectError)) return false;
+  // What a server refuses while it stops has not happened; Connect calls it INTERNAL all the same.
+  return AWAY.has(thrown.code) || thrown.message.includes("REFUSED_STREAM");
+}
 
 /** The whole history of an agent, oldest first. */
 export async function historyOf({ states }: Clients, agentId: string): Promise<readonly AgentState[]> {

@@ -39,7 +39,7 @@ function subcommands(text: string): readonly string[] {
   if (!text.includes("\nCommands:")) return [];
   return section(text, "Commands")
     .split("\n")
-    .flatMap((line) => /^ {2}(\w+)/.exec(line)?.[1] ?? [])
+    .flatMap((line) => /^ {2}([\w-]+)/.exec(line)?.[1] ?? [])
     .filter((name) => name !== "help");
 }
 

@@ -1,0 +1,201 @@
+import type { Command } from "commander";
+import {
+  CreateWebhookResponseSchema,
+  DeleteWebhookResponseSchema,
+  GetWebhookResponseSchema,
+  ListDeadDeliveriesResponseSchema,
+  ListWebhooksResponseSchema,
+  ReplayWebhookResponseSchema,
+  type ListDeadDeliveriesResponse,
+  type ListWebhooksResponse,
+} from "../../../gen/opscore/v1/webhook_service_pb.js";
+import { apiJson } from "../api-json.js";
+import type { Host } from "../command.js";
+import { implementCall } from "../connection.js";
+import { listed, optional, repeated, required } from "../flags.js";
+import { given } from "../given.js";
+import { collectPages, printRest } from "../paging.js";
+import { anyText, httpUrl, secretText, wholeNumber } from "../readers.js";
+import { printable } from "../text/printable.js";
+import { printDeadDeliveries, printWebhook, printWebhooks } from "../views/webhooks.js";
+import { stateWord } from "../words.js";
+
+const WEBHOOK_ID = required("webhook-id", "the webhook", anyText);
+const LIMIT = optional("--limit <count>", "at most so many (default: all)", wholeNumber(1, 1_000_000));
+
+/** `opscore webhook`: watches that are sent to a URL. */
+export function define(group: Command, host: Host): void {
+  defineCreate(group.command("create"), host);
+  defineList(group.command("list"), host);
+  defineGet(group.command("get"), host);
+  defineDelete(group.command("delete"), host);
+  defineReplay(group.command("replay"), host);
+  defineDeadDeliveries(group.command("dead-deliveries"), host);
+}
+
+function defineCreate(command: Command, host: Host): void {
+  implementCall(command, host, {
+    summary: "Send what happens to a URL",
+    details:
+      "What is committed from now on is sent as signed POST requests, in order, until each was answered with 2xx. A secret that the server made is printed once.",
+    examples: [
+      ["opscore webhook create https://receiver.example/opscore", "everything in the namespace"],
+      [
+        "opscore webhook create https://receiver.example/opscore --id errors --selector env=prod --state error --secret @secret.txt",
+        "what fails in production, and what recovers, signed with a secret of one's own",
+      ],
+    ],
+    positionals: { url: required("receiver", "where to send: an http or https URL", httpUrl) },
+    flags: {
+      webhookId: optional("--id <webhook-id>", "the webhook; not given: the server makes an id", anyText),
+      agentIds: repeated("--agent <agent-id>", "only this agent, which need not exist yet", anyText),
+      labelSelector: optional(
+        "-l, --selector <selector>",
+        "a label selector, such as env=prod,tier in (web,db)",
+        anyText,
+      ),
+      capabilities: repeated("--capability <word>", "only agents that can do this", anyText),
+      states: listed("--state <state>", "only events into or out of this state", stateWord),
+      secret: optional(
+        "--secret <secret>",
+        "what to sign with: as it is, from a file (@FILE), or from standard input (-); not given: the server makes one",
+        secretText,
+      ),
+      resumeToken: optional(
+        "--resume-token <token>",
+        "begin after this token of a watch with the same filter",
+        anyText,
+      ),
+    },
+    async run(
+      { url, webhookId, secret, resumeToken, agentIds, labelSelector, capabilities, states },
+      { client, io, out, err, json, signal },
+    ) {
+      const filter = {
+        agentIds: [...agentIds],
+        capabilities: [...capabilities],
+        states: [...states],
+        ...given({ labelSelector }),
+      };
+      const request = { url, filter, ...given({ webhookId, secret, resumeToken }) };
+      const answer = await client.webhooks.createWebhook(request, { signal });
+      if (json) out.json(apiJson(CreateWebhookResponseSchema, answer));
+      else if (answer.webhook !== undefined) {
+        // What was typed is known already.
+        printWebhook(out, answer.webhook, io.scheduler.now(), secret === undefined ? answer.secret : "");
+        if (secret === undefined) err.line([{ text: "the secret is not told again", look: "dim" }]);
+      }
+      return undefined;
+    },
+  });
+}
+
+function defineList(command: Command, host: Host): void {
+  implementCall(command, host, {
+    summary: "List webhooks, and how far they have got",
+    details: "In the order of their ids.",
+    positionals: {},
+    flags: { limit: LIMIT },
+    async run({ limit }, { client, io, out, err, json, signal }) {
+      const { items, nextPageToken } = await collectPages(limit, async (page) => {
+        const answer: ListWebhooksResponse = await client.webhooks.listWebhooks(page, { signal });
+        return { items: answer.webhooks, nextPageToken: answer.nextPageToken };
+      });
+      if (json) {
+        const answer = { $typeName: ListWebhooksResponseSchema.typeName, webhooks: items, nextPageToken };
+        out.json(apiJson(ListWebhooksResponseSchema, answer));
+      } else if (items.length === 0) {
+        err.line([{ text: "no webhooks", look: "dim" }]);
+      } else {
+        printWebhooks(out, items, io.scheduler.now());
+        printRest(err, nextPageToken);
+      }
+      return undefined;
+    },
+  });
+}
+
+function defineGet(command: Command, host: Host): void {
+  implementCall(command, host, {
+    summary: "Show one webhook, and how far it has got",
+    positionals: { webhookId: WEBHOOK_ID },
+    flags: {},
+    async run({ webhookId }, { client, io, out, json, signal }) {
+      const answer = await client.webhooks.getWebhook({ webhookId }, { signal });
+      if (json) out.json(apiJson(GetWebhookResponseSchema, answer));
+      else if (answer.webhook !== undefined) printWebhook(out, answer.webhook, io.scheduler.now());
+      return undefined;
+    },
+  });
+}
+
+function defineDelete(command: Command, host: Host): void {
+  implementCall(command, host, {
+    summary: "Remove a webhook",
+    details: "A request that is on its way is not called back. What was given up is forgotten with it.",
+    positionals: { webhookId: WEBHOOK_ID },
+    flags: {},
+    async run({ webhookId }, { client, out, json, signal }) {
+      const answer = await client.webhooks.deleteWebhook({ webhookId }, { signal });
+      if (json) out.json(apiJson(DeleteWebhookResponseSchema, answer));
+      else
+        out.line([
+          { text: printable(webhookId), look: "bold" },
+          { text: "  deleted", look: "dim" },
+        ]);
+      return undefined;
+    },
+  });
+}
+
+function defineReplay(command: Command, host: Host): void {
+  implementCall(command, host, {
+    summary: "Send again",
+    details:
+      "Everything after a token; without one, what waits to be tried again, at once. What is sent again comes with new numbers, in order.",
+    examples: [
+      ["opscore webhook replay errors", "the receiver is there again: do not wait"],
+      ["opscore webhook replay errors --resume-token TOKEN", "what was given up, and all that came after it"],
+    ],
+    positionals: { webhookId: WEBHOOK_ID },
+    flags: {
+      resumeToken: optional(
+        "--resume-token <token>",
+        "after this token: of a message that was sent, or of one that was given up",
+        anyText,
+      ),
+    },
+    async run({ webhookId, ...options }, { client, io, out, json, signal }) {
+      const answer = await client.webhooks.replayWebhook({ webhookId, ...given(options) }, { signal });
+      if (json) out.json(apiJson(ReplayWebhookResponseSchema, answer));
+      else if (answer.webhook !== undefined) printWebhook(out, answer.webhook, io.scheduler.now());
+      return undefined;
+    },
+  });
+}
+
+function defineDeadDeliveries(command: Command, host: Host): void {
+  implementCall(command, host, {
+    summary: "List the messages that were given up",
+    details: "The oldest first; the last 1,000 are kept. Each has the token with which it can be sent again.",
+    positionals: { webhookId: WEBHOOK_ID },
+    flags: { limit: LIMIT },
+    async run({ webhookId, limit }, { client, io, out, err, json, signal }) {
+      const { items, nextPageToken } = await collectPages(limit, async (page) => {
+        const request = { webhookId, ...page };
+        const answer: ListDeadDeliveriesResponse = await client.webhooks.listDeadDeliveries(request, { signal });
+        return { items: answer.deadDeliveries, nextPageToken: answer.nextPageToken };
+      });
+      if (json) {
+        const answer = { $typeName: ListDeadDeliveriesResponseSchema.typeName, deadDeliveries: items, nextPageToken };
+        out.json(apiJson(ListDeadDeliveriesResponseSchema, answer));
+      } else if (items.length === 0) {
+        err.line([{ text: "no dead deliveries", look: "dim" }]);
+      } else {
+        printDeadDeliveries(out, items, io.scheduler.now());
+        printRest(err, nextPageToken);
+      }
+      return undefined;
+    },
+  });
+}
