@@ -1,4 +1,4 @@
-/** A line between client and server that can be cut. */
+/** A line between client and server that can be cut, or led to another server. */
 import { once } from "node:events";
 import net, { type AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
@@ -12,15 +12,18 @@ export class Proxy {
   private constructor(
     readonly url: string,
     private readonly server: net.Server,
+    private target: string,
   ) {}
 
   /** Stands in front of `target`; gone with the test. */
   static async start(target: string): Promise<Proxy> {
-    const { hostname, port } = new URL(target);
     const server = net.createServer({ noDelay: true });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const proxy = new Proxy(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, server);
-    server.on("connection", (client) => proxy.connect(client, net.connect({ host: hostname, port: Number(port) })));
+    const proxy = new Proxy(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, server, target);
+    server.on("connection", (client) => {
+      const { hostname, port } = new URL(proxy.target);
+      proxy.connect(client, net.connect({ host: hostname, port: Number(port) }));
+    });
     onTestFinished(() => {
       server.close();
       proxy.cut();
@@ -38,6 +41,11 @@ export class Proxy {
     for (const line of this.lines) line.resetAndDestroy();
     this.lines.clear();
     return cut;
+  }
+
+  /** Leads new connections to another server, as a balancer does that has noticed. */
+  pointTo(target: string): void {
+    this.target = target;
   }
 
   /** Resolves when there is a connection. */
