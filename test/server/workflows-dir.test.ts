@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { TaskService } from "../../gen/opscore/v1/task_service_pb.js";
 import { WorkflowService } from "../../gen/opscore/v1/workflow_service_pb.js";
 import { createMemoryStorage } from "../../src/storage/memory/index.js";
 import { root } from "../helpers/repository.js";
 import { startServer } from "../helpers/server.js";
+import { register, send } from "../transport/http/harness.js";
 
 const workflowsDir = join(root, "examples/workflows");
 
@@ -31,6 +33,22 @@ describe("a directory of workflows", () => {
     const second = await startServer({ workflowsDir }, { storage });
     const again = await workflows(second).getWorkflow({ workflowId: "sample_workflow_id" });
     expect(again.workflow).toEqual(workflow);
+  });
+
+  it("can be triggered by the older route", async () => {
+    const { url } = await startServer({ workflowsDir });
+    await register(url, "a");
+    const body = { workflowDefinitionId: "sample_workflow_id", agentId: "a", initialPayload: { n: 1 } };
+    const { status, text } = await send(url, "/v1/opscore/agent/a/workflow", { body });
+    expect(status).toBe(202);
+    const { sessionId, workflowId } = JSON.parse(text) as Record<string, string>;
+    expect(workflowId).toBe("sample_workflow_id");
+    const tasks = createClient(TaskService, createGrpcTransport({ baseUrl: url }));
+    const listed = await tasks.listTasks({ sessionId: sessionId ?? "" });
+    expect(listed.tasks.map(({ taskId, parameters }) => [taskId, parameters])).toEqual([
+      ["step_1", { n: 1 }],
+      ["step_2", expect.anything()],
+    ]);
   });
 
   it("keeps the server from starting when there is something wrong with it", async () => {
