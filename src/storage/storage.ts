@@ -67,7 +67,10 @@ interface Attributed {
 export interface RegisterAgent extends AgentKey, Repeatable, Attributed {
   readonly profile: AgentProfile;
   readonly initialState: State;
-  /** Leave incarnation, lease and state of a registered agent alone; change only its profile. */
+  /**
+   * Leave incarnation and state of a registered agent alone, and of its profile how it lives and works: lease, concurrent tasks and
+   * delivery, and its labels unless there are some here; change only the rest.
+   */
   readonly keepState: boolean;
 }
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { Liveness, State, type Agent } from "../../gen/opscore/v1/common_pb.js";
+import { Liveness, State, type Agent, TaskDelivery } from "../../gen/opscore/v1/common_pb.js";
 import { createHarness, failure, type Harness } from "./harness.js";
 
 let h: Harness;
@@ -62,6 +62,19 @@ describe("RegisterAgent", () => {
     await register("a", { initialState: State.IDLE });
     const agent = await register("a", { keepState: true, displayName: "renamed", initialState: State.ERROR });
     expect(agent).toMatchObject({ incarnation: 1n, displayName: "renamed", state: { state: State.IDLE } });
+  });
+
+  test("leaves to the agent what is its own affair when a third party announces it with keep_state", async () => {
+    const own = { labels: { env: "prod" }, taskDelivery: TaskDelivery.STREAM, maxConcurrentTasks: 3 };
+    await register("a", { ...own, leaseTtl: { seconds: 30n } });
+    const foreign = { taskDelivery: TaskDelivery.AGENTKIT, maxConcurrentTasks: 1, leaseTtl: { seconds: 1n } };
+    const agent = await register("a", { keepState: true, displayName: "A", ...foreign });
+    expect(agent).toMatchObject({ ...own, displayName: "A", leaseTtl: { seconds: 30n } });
+    expect(await register("a", { keepState: true, labels: { env: "test" } })).toMatchObject({
+      labels: { env: "test" },
+    });
+    const first = await register("b", { keepState: true, ...foreign });
+    expect(first).toMatchObject(foreign);
   });
 
   test("makes an id that nobody chose", async () => {

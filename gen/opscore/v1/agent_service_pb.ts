@@ -87,8 +87,9 @@ export type RegisterAgentRequest = Message<"opscore.v1.RegisterAgentRequest"> & 
   initialState: State;
 
   /**
-   * For a notification from a third party: an agent that is registered already keeps its incarnation, its lease and its state,
-   * and only its data changes.
+   * For a notification from a third party: an agent that is registered already keeps its incarnation and its state, and what is
+   * its own affair: `lease_ttl`, `max_concurrent_tasks` and `task_delivery`, and its `labels` unless the request has some. The rest
+   * of its data becomes what the request says.
    *
    * @generated from field: bool keep_state = 10;
    */

@@ -107,7 +107,10 @@ function defineRegister(command: Command, host: Host): void {
         duration(0, DAY_MS),
       ),
       initialState: optional("--initial-state <state>", "the state to start in, unknown unless given", stateWord),
-      keepState: toggle("--keep-state", "leave incarnation, lease and state of a registered agent alone"),
+      keepState: toggle(
+        "--keep-state",
+        "leave incarnation, lease and state of a registered agent alone, and how it takes tasks",
+      ),
       requestId: optional("--request-id <id>", "makes the call safe to repeat for 10 minutes", anyText),
     },
     async run(values, { client, io, out, err, json, signal }) {

@@ -158,9 +158,11 @@ export class Agents {
     };
   }
 
-  /** Takes the data of a third party's registration. The lease is the agent's own affair and stays. */
+  /** Takes the data of a third party's registration. How the agent lives and works is its own affair and stays. */
   private keepState(entry: AgentEntry, profile: AgentProfile): Agent {
-    return this.change(entry, { ...profile, leaseTtlMs: entry.record.leaseTtlMs });
+    const { leaseTtlMs, maxConcurrentTasks, taskDelivery, labels: own } = entry.record;
+    const labels = Object.keys(profile.labels).length === 0 ? own : profile.labels;
+    return this.change(entry, { ...profile, leaseTtlMs, maxConcurrentTasks, taskDelivery, labels });
   }
 
   private change(entry: AgentEntry, profile: AgentProfile): Agent {

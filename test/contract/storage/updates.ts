@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { AgentChangeType, State, type AgentProfile } from "../../../src/storage/records.js";
+import { AgentChangeType, State, TaskDelivery, type AgentProfile } from "../../../src/storage/records.js";
 import type { UpdateAgent } from "../../../src/storage/storage.js";
 import { ACTOR, aProfile, aRegistration, aReport, NAMESPACE } from "../../helpers/records.js";
 import { failureOf, present, useStorage, type StorageFactory } from "./harness.js";
@@ -123,6 +123,27 @@ export function updatesContract(factory: StorageFactory): void {
       expect(await subject.events()).toEqual(["UPDATED a"]);
       const stale = await failureOf(() => subject.storage.setState(aReport("a", State.IDLE, { sequence: 4 })));
       expect(stale.reason).toBe("STALE_SEQUENCE");
+    });
+
+    it("leaves how the agent lives and works to the agent, and its labels unless it has some", async () => {
+      const own = {
+        leaseTtlMs: 60_000,
+        maxConcurrentTasks: 4,
+        taskDelivery: TaskDelivery.STREAM,
+        labels: { env: "prod" },
+      };
+      const told = { displayName: "A", version: "1", capabilities: ["write"], metadata: { by: "itself" } };
+      await subject.storage.registerAgent(aRegistration("a", { ...own, ...told }));
+      const announced = { displayName: "B", version: "2", capabilities: ["read"], contactEndpoint: "http://a.example" };
+      const foreign = { leaseTtlMs: 1_000, maxConcurrentTasks: 9, taskDelivery: TaskDelivery.AGENTKIT };
+      await subject.replica.registerAgent(aRegistration("a", { keepState: true, ...foreign, ...announced }));
+      const { record } = present(await subject.storage.getAgent(KEY));
+      expect(record).toMatchObject({ ...own, ...announced, incarnation: 1, metadata: undefined });
+
+      const labels = { team: "b" };
+      await subject.replica.registerAgent(aRegistration("a", { keepState: true, ...foreign, ...announced, labels }));
+      expect(present(await subject.storage.getAgent(KEY)).record).toMatchObject({ ...own, ...announced, labels });
+      expect(await subject.events()).toEqual(["REGISTERED a: UNKNOWN", "UPDATED a", "UPDATED a"]);
     });
 
     it("makes no event when it says nothing new", async () => {

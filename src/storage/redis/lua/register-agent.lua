@@ -4,7 +4,7 @@
 -- ARGV        see time.lua, then
 -- ARGV[3..4]  namespace, agent id
 -- ARGV[5]     request id, or empty
--- ARGV[6]     "1" to leave incarnation, lease and state of a registered agent alone
+-- ARGV[6]     "1" to leave incarnation and state of a registered agent alone, and how it lives and works
 -- ARGV[7]     content of the first state (see agent.lua)
 -- ARGV[8..9]  actor as JSON, size of the first state
 -- ARGV[10..]  the parts of the profile (see profile.lua)
@@ -64,8 +64,13 @@ local function register()
   local registered = loadAgent(part, namespace, id)
   local agent, outcomes = registered, {}
   if registered and keepsState then
-    -- The lease is the agent's own affair and stays.
+    -- How the agent lives and works is its own affair and stays.
+    local own = recordOf(registered).parts
     profile[P.ttl] = int(registered.ttl)
+    profile[P.maxConcurrentTasks], profile[P.taskDelivery] = own[P.maxConcurrentTasks], own[P.taskDelivery]
+    if profile[P.labels] == "{}" then
+      profile[P.labels] = registered.labels
+    end
     changeProfile(registered, profile)
   else
     agent, outcomes = newIncarnation(registered)

@@ -1,10 +1,5 @@
 /** What AgentKit tells of agents: that one has come, or gone. */
-import { create } from "@bufbuild/protobuf";
-import {
-  AgentService,
-  UpdateAgentRequestSchema,
-  type RegisterAgentRequest,
-} from "../../../../gen/opscore/v1/agent_service_pb.js";
+import { AgentService, type RegisterAgentRequest } from "../../../../gen/opscore/v1/agent_service_pb.js";
 import { State, TaskDelivery } from "../../../../gen/opscore/v1/common_pb.js";
 import { OpsCoreError } from "../../../errors/index.js";
 import type { SignatureCheck } from "../../../interceptors/index.js";
@@ -29,9 +24,6 @@ export const NOTIFICATION_PLACES: Readonly<Record<string, Loc>> = {
   metadata: [...DETAILS, "metadata"],
 };
 
-/** The fields that it tells, each of which is set, or cleared. */
-const TOLD = { paths: ["display_name", "version", "capabilities", "contact_endpoint", "metadata"] };
-
 export class Notifications {
   constructor(
     private readonly services: Pick<Services, "agents">,
@@ -55,19 +47,11 @@ export class Notifications {
     return this.signatures === undefined ? perform() : chain(this.signatures.takeOnce(call), perform);
   }
 
-  /**
-   * Of an agent that is registered already, whether by AgentKit or by itself, only what AgentKit tells changes: its state stays, and
-   * so does what only the agent itself can tell.
-   */
-  private async register(call: HttpCall, request: RegisterAgentRequest): Promise<HttpAnswer> {
-    const { agents } = this.services;
-    try {
-      await agents.updateAgent(create(UpdateAgentRequestSchema, { agent: profileOf(request), updateMask: TOLD }), call);
-    } catch (thrown) {
-      if (!isNotFound(thrown)) throw thrown;
-      await agents.registerAgent(request, call);
-    }
-    return success(`Agent ${request.agentId} registered successfully.`);
+  /** `keep_state` leaves alone what only the agent itself can tell. */
+  private register(call: HttpCall, request: RegisterAgentRequest): Awaitable<HttpAnswer> {
+    return chain(this.services.agents.registerAgent(request, call), () =>
+      success(`Agent ${request.agentId} registered successfully.`),
+    );
   }
 
   /** Whoever wants an agent gone that is not there has what it wants. */
@@ -84,11 +68,6 @@ export class Notifications {
 
 function isNotFound(thrown: unknown): boolean {
   return thrown instanceof OpsCoreError && thrown.reason === "AGENT_NOT_FOUND";
-}
-
-/** What AgentKit tells of an agent. */
-function profileOf({ agentId, displayName, version, capabilities, contactEndpoint, metadata }: RegisterAgentRequest) {
-  return { agentId, displayName, version, capabilities, contactEndpoint, ...(metadata !== undefined && { metadata }) };
 }
 
 function success(message: string): HttpAnswer {
