@@ -25,6 +25,8 @@ export class Receiver {
   /** What is answered; undefined: nothing, unless {@link answerLate} does. */
   answer: (request: Received) => number | undefined = () => 204;
   headers: Record<string, string> = {};
+  /** How many requests were broken off by the other side. */
+  cut = 0;
   private readonly unanswered: ServerResponse[] = [];
   private wake: (() => void) | undefined;
 
@@ -64,6 +66,11 @@ export class Receiver {
   private async take(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let body = "";
     for await (const chunk of request) body += String(chunk);
+    response.once("close", () => {
+      if (response.writableFinished) return;
+      this.cut += 1;
+      this.wake?.();
+    });
     const received = { headers: request.headers, body, message: JSON.parse(body) as Received["message"] };
     this.received.push(received);
     const status = this.answer(received);

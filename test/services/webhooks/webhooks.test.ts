@@ -265,6 +265,35 @@ describe("replicas", () => {
     expect(receiver.events).toEqual(["a UNKNOWN"]);
   });
 
+  it("have nothing on its way when others may take over, and hold that against nobody", async () => {
+    const { agents, webhooks, replica, storage, clock, failures } = setUp();
+    const receiver = await Receiver.start();
+    receiver.answer = () => undefined;
+    await webhooks.createWebhook({ webhookId: "w", url: receiver.url });
+    await agents.registerAgent({ agentId: "a" });
+    const { stats } = replica({ leaseMs: 30, timeoutMs: 3_600_000 });
+    await receiver.until(({ received }) => received.length === 1);
+    // A storage that does not answer: nobody can say whether another replica has taken over.
+    const write = storage.writeDocument.bind(storage);
+    let thaw = (): void => undefined;
+    const frozen = new Promise<void>((resolve) => (thaw = resolve));
+    storage.writeDocument = async (command) => {
+      if (command.kind === "webhook") await frozen;
+      return write(command);
+    };
+    clock.advance(30);
+    await receiver.until(({ cut }) => cut === 1);
+    receiver.answer = () => 204;
+    const looks = looksOf(storage);
+    await looks.atLeast(3);
+    expect(receiver.received).toHaveLength(1);
+    thaw();
+    await receiver.until(({ received }) => received.length === 2);
+    expect(numbers(receiver)).toEqual(["1", "1"]);
+    expect(stats.failed).toBe(0);
+    expect(failures).toEqual([]);
+  });
+
   it("share the webhooks, also when one comes and when one goes", async () => {
     const { agents, webhooks, replica, report, storage, failures } = setUp();
     const receivers = await Promise.all(Array.from({ length: 10 }, () => Receiver.start()));
