@@ -1,8 +1,9 @@
 /** Servers as processes of their own, started by the built command: what a deployment runs, and what a test may kill. */
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { onTestFinished } from "vitest";
 import { root } from "./repository.js";
 import { plainEnvironment } from "./run.js";
@@ -10,9 +11,18 @@ import { plainEnvironment } from "./run.js";
 const MAIN = join(root, "dist/src/cli/main.js");
 const LISTENING = /^listening on (http:\/\/\S+)$/;
 
+type ServerChild = ChildProcessByStdio<null, Readable, Readable>;
+
+function spawnServer(settings: Readonly<Record<string, string>>): ServerChild {
+  return spawn(process.execPath, [MAIN, "serve"], {
+    env: { ...plainEnvironment(), OPSCORE_PORT: "0", LOG_LEVEL: "error", ...settings },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
 export class ServerProcess {
   private constructor(
-    private readonly child: ChildProcess,
+    private readonly child: ServerChild,
     readonly url: string,
   ) {}
 
@@ -22,12 +32,18 @@ export class ServerProcess {
    * @param settings as environment variables
    * @throws when it ends instead, with what it wrote
    */
-  static async start(settings: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
-    const child = spawn(process.execPath, [MAIN, "serve"], {
-      env: { ...plainEnvironment(), OPSCORE_PORT: "0", LOG_LEVEL: "error", ...settings },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+  static start(settings: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
+    const child = spawnServer(settings);
     onTestFinished(() => void child.kill("SIGKILL"));
+    return ServerProcess.listening(child);
+  }
+
+  /** The same, for suites that share a server: the caller ends it. */
+  static startUnowned(settings: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
+    return ServerProcess.listening(spawnServer(settings));
+  }
+
+  private static async listening(child: ServerChild): Promise<ServerProcess> {
     let errors = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => (errors = (errors + text).slice(-10_000)));
     for await (const line of createInterface({ input: child.stdout })) {
