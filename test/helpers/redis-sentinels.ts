@@ -1,9 +1,10 @@
 /** A Redis primary with two replicas and three Sentinels, as real processes. */
 import { once } from "node:events";
 import { Redis } from "ioredis";
-import type { RedisTarget } from "../../src/storage/redis/index.js";
+import type { RedisTarget, RedisTls } from "../../src/storage/redis/index.js";
+import type { Certificates } from "./certificates.js";
+import { freePort, RedisProcess, type RedisProcessOptions } from "./redis-process.js";
 import { untilReplicated } from "./redis-replicas.js";
-import { RedisProcess } from "./redis-process.js";
 
 export const MASTER_NAME = "opscore-primary";
 const QUORUM = 2;
@@ -21,6 +22,8 @@ export interface SentinelsOptions {
   readonly downAfterMs?: number;
   /** What Redis and the Sentinels want to hear. */
   readonly password?: string;
+  /** Not given: plain TCP. */
+  readonly certificates?: Certificates;
 }
 
 export class RedisSentinels {
@@ -30,6 +33,7 @@ export class RedisSentinels {
     readonly servers: readonly RedisProcess[],
     readonly sentinels: readonly RedisProcess[],
     private readonly password: string | undefined,
+    private readonly certificates: Certificates | undefined,
   ) {}
 
   /** Starts all of them, and waits until the Sentinels know each other and the replicas. */
@@ -37,12 +41,18 @@ export class RedisSentinels {
     settings = {},
     downAfterMs = DOWN_AFTER_MS,
     password,
+    certificates,
   }: SentinelsOptions = {}): Promise<RedisSentinels> {
+    const start = async ({ settings, ...options }: RedisProcessOptions): Promise<RedisProcess> => {
+      if (certificates === undefined) return RedisProcess.start({ ...options, settings: { ...settings } });
+      const port = await freePort();
+      return RedisProcess.start({ ...options, port, settings: { ...settings, ...certificates.settings(port) } });
+    };
     const auth = password === undefined ? {} : { requirepass: password, masterauth: password };
     const common = { "repl-diskless-sync-delay": "0", ...auth, ...settings };
-    const primary = await RedisProcess.start({ settings: common });
+    const primary = await start({ settings: common });
     const replicaof = `${primary.host} ${primary.port}`;
-    const replicas = await Promise.all([1, 2].map(() => RedisProcess.start({ settings: { ...common, replicaof } })));
+    const replicas = await Promise.all([1, 2].map(() => start({ settings: { ...common, replicaof } })));
     const config = [
       ...(password === undefined ? [] : [`requirepass ${password}`]),
       `sentinel monitor ${MASTER_NAME} ${primary.host} ${primary.port} ${QUORUM}`,
@@ -52,8 +62,8 @@ export class RedisSentinels {
       ...(password === undefined ? [] : [`sentinel auth-pass ${MASTER_NAME} ${password}`]),
       "",
     ].join("\n");
-    const sentinels = await Promise.all([1, 2, 3].map(() => RedisProcess.start({ sentinelConfig: config })));
-    const all = new RedisSentinels([primary, ...replicas], sentinels, password);
+    const sentinels = await Promise.all([1, 2, 3].map(() => start({ sentinelConfig: config })));
+    const all = new RedisSentinels([primary, ...replicas], sentinels, password, certificates);
     await untilReplicated(all.client(primary), replicas.length, "ready");
     await Promise.all(sentinels.map((sentinel) => all.settled(sentinel)));
     return all;
@@ -65,6 +75,7 @@ export class RedisSentinels {
       sentinels: this.sentinels.map(({ host, port }) => ({ host, port })),
       masterName: MASTER_NAME,
       ...(this.password !== undefined && { password: this.password, sentinelUser: { password: this.password } }),
+      ...this.tls,
     };
   }
 
@@ -76,6 +87,7 @@ export class RedisSentinels {
       retryStrategy: () => 50,
       maxRetriesPerRequest: null,
       ...(this.password !== undefined && { password: this.password }),
+      ...this.tls,
     });
     client.on("error", () => undefined);
     this.clients.push(client);
@@ -116,6 +128,10 @@ export class RedisSentinels {
   async remove(): Promise<void> {
     for (const client of this.clients) client.disconnect();
     await Promise.all([...this.sentinels, ...this.servers].map((each) => each.remove()));
+  }
+
+  private get tls(): { tls?: RedisTls } {
+    return this.certificates === undefined ? {} : { tls: this.certificates.client };
   }
 
   private sentinelThatRuns(): RedisProcess {

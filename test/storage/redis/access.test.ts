@@ -11,6 +11,7 @@ import { Certificates } from "../../helpers/certificates.js";
 import { anAgentQuery, aRegistration, aReport, aSession, aSessionQuery, NAMESPACE } from "../../helpers/records.js";
 import { RedisCluster } from "../../helpers/redis-cluster.js";
 import { freePort, RedisProcess } from "../../helpers/redis-process.js";
+import { RedisSentinels } from "../../helpers/redis-sentinels.js";
 import { freshPrefix } from "../../helpers/redis-storage.js";
 import { root } from "../../helpers/repository.js";
 import { aCompletion, aLease, aReservation, aTask, aTaskQuery, aWorkflow } from "../../helpers/tasks.js";
@@ -85,6 +86,19 @@ describe("over TLS", () => {
     const { ca = "" } = certificates.client;
     await refusal(parseRedisUrl(at("rediss"), { tls: { ca } }));
     await refusal(parseRedisUrl(at("redis")));
+  });
+
+  it("Sentinels and the primary that they name are used, and the one that they name after it", async () => {
+    const sentinels = await RedisSentinels.start({ certificates, password: "secret" });
+    try {
+      await use(sentinels.target);
+      const switched = await sentinels.failover();
+      await sentinels.handOver();
+      await switched();
+      await use(sentinels.target);
+    } finally {
+      await sentinels.remove();
+    }
   });
 
   it("a Cluster is used", async () => {
