@@ -11,7 +11,7 @@ import { optional, toggle } from "./flags.js";
 import { anyText } from "./readers.js";
 import { printable } from "./text/printable.js";
 import type { EventView } from "./views/events.js";
-import { EventLines, RESYNC_NOTE, SYNCED_NOTE } from "./views/event-lines.js";
+import { EventLines, type EventWidths, RESYNC_NOTE, SYNCED_NOTE } from "./views/event-lines.js";
 
 /** How many times the server may be away before the watch has begun. */
 const FIRST_ATTEMPTS = 5;
@@ -78,6 +78,7 @@ export interface EntryPrinter<Entry> {
   readonly view: (entry: Entry) => EventView;
   /** With the names of the API. */
   readonly json: (entry: Entry) => JsonObject;
+  readonly widths?: EventWidths;
 }
 
 /** Prints a watch, one line for each thing that it gets. */
@@ -86,7 +87,7 @@ export function lineSink<Entry extends { readonly type: string }>(
   entries: EntryPrinter<Entry>,
 ): WatchSink<Entry> {
   const { scheduler } = io;
-  const lines = new EventLines(out.forPeople);
+  const lines = new EventLines(out.forPeople, entries.widths);
   let printedToken = "";
 
   function printText(item: Item<Entry>): void {

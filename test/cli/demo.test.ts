@@ -56,7 +56,7 @@ it("a workflow runs over four agents, each task after those that it waits for, a
   const place = (pattern: RegExp) => stdout.split("\n").findIndex((line) => pattern.test(line));
   for (const task of ["search-web", "search-archive", "summarize", "check"]) {
     for (const step of ["READY → LEASED", "LEASED → COMPLETED"]) {
-      expect(place(new RegExp(`demo/${task} +${step}`)), `${task} ${step}`).toBeGreaterThanOrEqual(0);
+      expect(place(new RegExp(` ${task} +${step}`)), `${task} ${step}`).toBeGreaterThanOrEqual(0);
     }
   }
   expect(place(/summarize +PENDING → READY/)).toBeGreaterThan(place(/search-web +LEASED → COMPLETED/));

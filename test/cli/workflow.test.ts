@@ -135,13 +135,16 @@ describe("session watch --tasks", () => {
   it("shows each step as it progresses", async () => {
     const next = await taking();
     const watching = shell.start("session watch s --tasks");
+    // The lines of several sessions say which is meant.
+    const several = shell.start("session watch s t --tasks");
     const asJson = shell.start("session watch s --tasks --json");
-    await Promise.all([watching.stdout.seen("SYNCED"), asJson.stdout.seen("SYNCED")]);
+    await Promise.all([watching, several, asJson].map(({ stdout }) => stdout.seen("SYNCED")));
     await shell.text(["workflow", "trigger", "--file", SAMPLE, "--session-id", "s"]);
     await (await next()).complete();
     await (await next()).fail("no use", { permanent: true });
-    await Promise.all([watching.stdout.seen("no use"), asJson.stdout.seen("no use")]);
-    expect([await watching.stop(), await asJson.stop()]).toEqual([130, 130]);
+    await Promise.all([watching, several, asJson].map(({ stdout }) => stdout.seen("no use")));
+    expect([await watching.stop(), await several.stop(), await asJson.stop()]).toEqual([130, 130, 130]);
+    expect(several.stdout.lines[1]).toMatch(/ s\/step_1 +READY/);
     const lines = watching.stdout.lines.slice(1).map((line) =>
       line
         .replace(/^\S+ +/, "")
@@ -149,13 +152,13 @@ describe("session watch --tasks", () => {
         .trim(),
     );
     expect(lines).toEqual([
-      "CREATED s/step_1 READY",
-      "CREATED s/step_2 PENDING after step_1",
-      "TASK s/step_1 READY → LEASED on a",
-      "TASK s/step_1 LEASED → COMPLETED on a",
-      "TASK s/step_2 PENDING → READY",
-      "TASK s/step_2 READY → LEASED on a",
-      "TASK s/step_2 LEASED → FAILED Failed: no use",
+      "CREATED step_1 READY",
+      "CREATED step_2 PENDING after step_1",
+      "TASK step_1 READY → LEASED on a",
+      "TASK step_1 LEASED → COMPLETED on a",
+      "TASK step_2 PENDING → READY",
+      "TASK step_2 READY → LEASED on a",
+      "TASK step_2 LEASED → FAILED Failed: no use",
     ]);
     const events = jsonLines(asJson.stdout.text).filter(({ kind }) => kind === "WATCH_KIND_EVENTS");
     expect(events[0]).toMatchObject({ event: { task: { taskId: "step_1", status: "TASK_STATUS_READY" } } });

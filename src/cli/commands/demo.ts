@@ -13,7 +13,7 @@ import { CommandFailure } from "../failure.js";
 import { toggle } from "../flags.js";
 import { LiveView } from "../live/live-view.js";
 import { StateBoard } from "../live/state-board.js";
-import { EventLines, SYNCED_NOTE } from "../views/event-lines.js";
+import { EventLines, SYNCED_NOTE, TASK_WIDTHS } from "../views/event-lines.js";
 import { taskEventView } from "../views/events.js";
 import { follow, type WatchSink } from "../watching.js";
 import { STATE_ENTRIES } from "./state-watch.js";
@@ -83,7 +83,7 @@ async function showScene({ url, client }: Stage, { out, io, signal }: Context): 
 
 /** A workflow, each of its steps as it progresses. */
 async function showWorkflow({ client }: Stage, { out, io, signal }: Context, plain: boolean): Promise<Exit> {
-  const lines = new EventLines(true);
+  const lines = new EventLines(true, TASK_WIDTHS);
   const { scheduler } = io;
   const troupe = new Troupe(client, scheduler, out.forPeople && !plain ? WORK_MS : 0);
   const over = new AbortController();
@@ -95,7 +95,7 @@ async function showWorkflow({ client }: Stage, { out, io, signal }: Context, pla
     for await (const item of watch) {
       if (item.type === "synced") await troupe.start();
       if (item.type !== "event" || item.event.task === undefined) continue;
-      out.line(lines.event(taskEventView(item.event)));
+      out.line(lines.event(taskEventView(item.event, true)));
       if (item.event.task.status === TaskStatus.COMPLETED) left -= 1;
       if (left === 0) break;
     }

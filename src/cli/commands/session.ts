@@ -18,6 +18,7 @@ import { listed, optional, repeated, required, rest, toggle } from "../flags.js"
 import { given } from "../given.js";
 import { collectPages, printRest } from "../paging.js";
 import { anyText, int64, jsonObject, wholeNumber } from "../readers.js";
+import { TASK_WIDTHS } from "../views/event-lines.js";
 import { sessionEventView, sessionSnapshotView, taskEventView, taskSnapshotView } from "../views/events.js";
 import { printSession, printSessions } from "../views/sessions.js";
 import { follow, lineSink, WATCH_FLAGS, type EntryPrinter } from "../watching.js";
@@ -31,13 +32,17 @@ const SESSION_ENTRIES: EntryPrinter<SessionEntry> = {
       : { kind: "WATCH_KIND_EVENTS", event: apiJson(SessionEventSchema, entry.event) },
 };
 
-const TASK_ENTRIES: EntryPrinter<TaskEntry> = {
-  view: (entry) => (entry.type === "snapshot" ? taskSnapshotView(entry.task) : taskEventView(entry.event)),
-  json: (entry) =>
-    entry.type === "snapshot"
-      ? { kind: "WATCH_KIND_SNAPSHOT", task: apiJson(TaskSchema, entry.task) }
-      : { kind: "WATCH_KIND_EVENTS", event: apiJson(TaskEventSchema, entry.event) },
-};
+function taskEntries(ofOneSession: boolean): EntryPrinter<TaskEntry> {
+  return {
+    view: (entry) =>
+      entry.type === "snapshot" ? taskSnapshotView(entry.task, ofOneSession) : taskEventView(entry.event, ofOneSession),
+    json: (entry) =>
+      entry.type === "snapshot"
+        ? { kind: "WATCH_KIND_SNAPSHOT", task: apiJson(TaskSchema, entry.task) }
+        : { kind: "WATCH_KIND_EVENTS", event: apiJson(TaskEventSchema, entry.event) },
+    widths: TASK_WIDTHS,
+  };
+}
 
 /** `opscore session`: what they work on. */
 export function define(group: Command, host: Host): void {
@@ -175,7 +180,7 @@ function defineWatch(command: Command, host: Host): void {
           context,
           start,
           (options) => context.client.watchTasks({ sessionIds }, options),
-          lineSink(context, TASK_ENTRIES),
+          lineSink(context, taskEntries(sessionIds.length === 1)),
         );
       }
       return follow(

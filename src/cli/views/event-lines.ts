@@ -3,9 +3,17 @@ import { fill, richWidth, type Rich } from "../text/rich.js";
 import { formatClock, formatTime } from "../text/time.js";
 import type { EventView } from "./events.js";
 
-const TYPE_WIDTH = "DEREGISTERED".length;
-const CHANGE_WIDTH = "UNKNOWN → INITIALIZING".length;
-const MAX_SUBJECT_WIDTH = 40;
+/** How wide the columns are, in characters. */
+export interface EventWidths {
+  readonly type: number;
+  /** At most: a longer one moves only its own line. */
+  readonly subject: number;
+  readonly change: number;
+}
+
+const STATE_WIDTHS: EventWidths = { type: "DEREGISTERED".length, subject: 40, change: "UNKNOWN → INITIALIZING".length };
+/** With what most agents and tasks are called, a line fits into 80 columns. */
+export const TASK_WIDTHS: EventWidths = { type: "SNAPSHOT".length, subject: 20, change: "PENDING → CANCELLED".length };
 
 const TYPE_LOOKS: Readonly<Record<string, "dim" | "green" | "yellow" | "red" | "magenta">> = {
   TRANSITION: "dim",
@@ -28,18 +36,21 @@ export class EventLines {
   private subjectWidth = 12;
 
   /** @param forPeople with the time of day on their clock; otherwise with date and time in UTC, to be sorted and compared */
-  constructor(private readonly forPeople: boolean) {}
+  constructor(
+    private readonly forPeople: boolean,
+    private readonly widths = STATE_WIDTHS,
+  ) {}
 
   event({ type, subject, change, note, time }: EventView): Rich {
     const subjectWidth = richWidth([{ text: subject }]);
-    if (subjectWidth > this.subjectWidth) this.subjectWidth = Math.min(MAX_SUBJECT_WIDTH, subjectWidth);
+    if (subjectWidth > this.subjectWidth) this.subjectWidth = Math.min(this.widths.subject, subjectWidth);
     const at = this.forPeople ? formatClock(time === undefined ? 0 : timestampMs(time)) : formatTime(time, false);
     return [
       { text: `${at}  `, look: "dim" },
-      { text: `${type.padEnd(TYPE_WIDTH)}  `, look: TYPE_LOOKS[type] },
+      { text: `${type.padEnd(this.widths.type)}  `, look: TYPE_LOOKS[type] },
       ...fill([{ text: subject, look: "bold" }], this.subjectWidth),
       { text: "  " },
-      ...fill(change, CHANGE_WIDTH),
+      ...fill(change, this.widths.change),
       { text: "  " },
       ...note,
     ];
@@ -50,7 +61,7 @@ export class EventLines {
     const at = this.forPeople ? formatClock(now) : new Date(now).toISOString();
     return [
       { text: `${at}  `, look: "dim" },
-      { text: `${type.padEnd(TYPE_WIDTH)}  `, look: TYPE_LOOKS[type] ?? "dim" },
+      { text: `${type.padEnd(this.widths.type)}  `, look: TYPE_LOOKS[type] ?? "dim" },
       { text: note, look: "dim" },
     ];
   }

@@ -110,32 +110,33 @@ function sessionNote({ agentId, error }: Session): Rich {
   ];
 }
 
-export function taskEventView({ task, previousStatus }: TaskEvent): EventView {
+/** @param ofOneSession the watch is of one session, which is not named in each line */
+export function taskEventView({ task, previousStatus }: TaskEvent, ofOneSession: boolean): EventView {
   if (task === undefined) return { type: "TASK", subject: "", change: [], note: [], time: undefined };
   const before = previousStatus === TaskStatus.UNSPECIFIED ? undefined : previousStatus;
   const isNew = before === undefined;
   return {
     type: isNew ? "CREATED" : "TASK",
-    subject: taskName(task),
+    subject: taskName(task, ofOneSession),
     change: changeRich(before, task.status, taskStatusRich),
     note: taskNote(task),
     time: task.updateTime,
   };
 }
 
-/** A task as a watch found it when it began. */
-export function taskSnapshotView(task: Task): EventView {
+/** A task as a watch found it when it began. @param ofOneSession as {@link taskEventView} */
+export function taskSnapshotView(task: Task, ofOneSession: boolean): EventView {
   return {
     type: "SNAPSHOT",
-    subject: taskName(task),
+    subject: taskName(task, ofOneSession),
     change: taskStatusRich(task.status),
     note: taskNote(task),
     time: task.updateTime,
   };
 }
 
-function taskName({ sessionId, taskId }: Task): string {
-  return printable(`${sessionId}/${taskId}`);
+function taskName({ sessionId, taskId }: Task, ofOneSession: boolean): string {
+  return printable(ofOneSession ? taskId : `${sessionId}/${taskId}`);
 }
 
 /** What it waits for, who has it, or why it failed. */
