@@ -4,7 +4,9 @@ import { fanOuts } from "./fan-out.js";
 import { getState } from "./get-state.js";
 import { growth } from "./growth.js";
 import { heartbeat } from "./heartbeat.js";
+import { httpMix, httpReports } from "./http.js";
 import { ownAgents } from "./own-agents.js";
+import { replicas } from "./replicas.js";
 import { reportStates, reportStatesRedis } from "./report-states.js";
 import { resumeStorm } from "./resume-storm.js";
 import { sessions } from "./sessions.js";
@@ -23,11 +25,14 @@ export const scenarios: readonly Scenario[] = [
   ...fanOuts,
   reportStates,
   reportStatesRedis,
+  replicas,
   getState,
   heartbeat,
   sessions,
   waits,
   taskDispatch,
+  httpReports,
+  httpMix,
   strangers,
   ownAgents,
   growth,
