@@ -1,6 +1,7 @@
 /** `npm run bench`: measures, prints, and writes docs/performance.md. */
 import { writeFile } from "node:fs/promises";
 import { canPin } from "./harness/cores.js";
+import { effort, Progress } from "./harness/progress.js";
 import { runScenario, type ScenarioResult } from "./harness/run.js";
 import { readOptions, USAGE, type Options } from "./options.js";
 import { writePage } from "./report/page.js";
@@ -23,15 +24,20 @@ async function bench(options: Options): Promise<void> {
   }
   if (!canPin) log("taskset is not there, or there is one core: processes share what there is");
   const results: ScenarioResult[] = [];
-  for (const scenario of options.scenarios) {
-    const cases = scenario.cases.filter((one) => needs(one).every((name) => present.has(name)));
-    log(scenario.title);
+  const runs = options.scenarios.map((scenario) => ({
+    scenario,
+    cases: scenario.cases.filter((one) => needs(one).every((name) => present.has(name))),
+  }));
+  const progress = new Progress(runs.map(({ scenario, cases }) => effort(scenario, cases, options)));
+  for (const { scenario, cases } of runs) {
+    log(`${progress.next()} ${scenario.title}`);
     if (cases.length === 0) log("  nothing of it can be measured: what it needs is not there, or not wanted");
     const result = await runScenario(scenario, cases, { ...options, log });
     results.push(result);
     print(`\n${scenario.title}\n\n${figureTable(result)}\n`);
   }
   print(claimTable(results));
+  log(progress.end());
   if (options.json !== undefined) await writeFile(options.json, toJson(results));
   if (options.page) log(`wrote ${await writePage(results)}`);
   if (results.some(({ cases }) => cases.some(({ failure }) => failure !== undefined))) process.exitCode = 1;

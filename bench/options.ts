@@ -23,7 +23,7 @@ export interface Options {
   readonly repetitions: number;
 }
 
-const FULL: Pace = { seconds: 3, warmUp: 40_000, scale: 1 };
+const FULL: Pace = { seconds: 2, warmUp: 40_000, scale: 1 };
 const QUICK: Pace = { seconds: 0.5, warmUp: 2_000, scale: 0.05 };
 const SMOKE: Pace = { seconds: 0.1, warmUp: 200, scale: 0.01 };
 

@@ -20,7 +20,7 @@ import { Keys } from "../../src/storage/redis/keys.js";
 import { composeScripts } from "../../src/storage/redis/scripts.js";
 import { State } from "../../src/storage/records.js";
 import type { Target } from "../scenario.js";
-import { agentId, COMMON, REPORT } from "../systems/population.js";
+import { agentId, COMMON, REDIS_TIMEOUT_MS, REPORT } from "../systems/population.js";
 import { fill } from "../systems/servers/fill.js";
 import { REDIS_BENCHMARK } from "../systems/redis.js";
 
@@ -62,7 +62,10 @@ export class RedisBenchmark {
   /** Fills a Redis that has nothing in it with the agent. */
   static async open(target: Target, calls: Calls): Promise<RedisBenchmark> {
     const { host, port } = target;
-    const storage = await createRedisStorage({ target: { kind: "standalone", address: { host, port } } });
+    const storage = await createRedisStorage({
+      target: { kind: "standalone", address: { host, port } },
+      commandTimeoutMs: REDIS_TIMEOUT_MS,
+    });
     await fill(storage, { agents: 1 });
     await storage.close();
 

@@ -6,6 +6,7 @@ import { growth } from "./growth.js";
 import { heartbeat } from "./heartbeat.js";
 import { httpMix, httpReports } from "./http.js";
 import { ownAgents } from "./own-agents.js";
+import { redisMemory } from "./redis-memory.js";
 import { replicas } from "./replicas.js";
 import { reportStates, reportStatesRedis } from "./report-states.js";
 import { resumeStorm } from "./resume-storm.js";
@@ -40,5 +41,6 @@ export const scenarios: readonly Scenario[] = [
   snapshot,
   watcherMemory,
   agentMemory,
+  redisMemory,
   startup,
 ];

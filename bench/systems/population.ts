@@ -9,6 +9,9 @@ export function agentId(index: number): string {
   return AGENT_PREFIX + String(index).padStart(6, "0");
 }
 
+/** For how long a command may take on Redis: a machine with too much to do makes what is measured slow, and does not make it fail. */
+export const REDIS_TIMEOUT_MS = 60_000;
+
 /** Who reports, and where. */
 export const COMMON = { namespace: "default", actor: "bench", requestId: "" } as const;
 

@@ -1,6 +1,6 @@
 /** The server itself: with its gRPC lane, or without, which leaves everything to Connect's handlers. */
 import { build, loadConfig } from "../../../src/server.js";
-import { API_KEY } from "../population.js";
+import { API_KEY, REDIS_TIMEOUT_MS } from "../population.js";
 import { fill } from "./fill.js";
 import { serve } from "./serve.js";
 
@@ -13,7 +13,11 @@ serve(async ({ host, system, redisUrl, ...options }) => {
         OPSCORE_API_KEY: API_KEY,
         OPSCORE_GRPC_LANE: String(system === "opscore"),
         LOG_LEVEL: "warn",
-        ...(redisUrl !== undefined && { OPSCORE_STORAGE_TYPE: "redis", REDIS_URL: redisUrl }),
+        ...(redisUrl !== undefined && {
+          OPSCORE_STORAGE_TYPE: "redis",
+          REDIS_URL: redisUrl,
+          OPSCORE_REDIS_COMMAND_TIMEOUT: `${REDIS_TIMEOUT_MS}ms`,
+        }),
       },
     }),
   );
