@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 
 /**
  * A way in for HTTP/2 streams that bypasses Node's compatibility layer. Lanes are asked in order; a stream that none of them
@@ -13,4 +13,39 @@ export interface StreamLane {
   accepts(headers: IncomingHttpHeaders): StreamHandler | undefined;
 }
 
-export type StreamHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+export type StreamHandler = (stream: LaneStream, headers: IncomingHttpHeaders) => void;
+
+/**
+ * What a lane needs of an HTTP/2 stream: the part of Node's `ServerHttp2Stream` that it uses, with the same meaning. There is one
+ * listener for each event.
+ */
+export interface LaneStream {
+  /** It is over, well or not. */
+  readonly closed: boolean;
+  readonly destroyed: boolean;
+  /** With which code it was reset; 0 while it was not. */
+  readonly rstCode: number | undefined;
+  readonly headersSent: boolean;
+  /** The client has sent all that it will, and all of it was read. */
+  readonly readableEnded: boolean;
+  /** {@link end} was called. */
+  readonly writableEnded: boolean;
+
+  on(event: "data", listener: (chunk: Buffer) => void): this;
+  on(event: "error", listener: (error: Error) => void): this;
+  /** "aborted": it was closed while it could still be written to. "wantTrailers": all that was written is on its way. */
+  on(event: "end" | "aborted" | "drain" | "wantTrailers" | "close", listener: () => void): this;
+
+  pause(): this;
+  resume(): this;
+  isPaused(): boolean;
+
+  /** Sends the headers. With `waitForTrailers` the stream goes on until {@link sendTrailers}; with `endStream` they are all there is. */
+  respond(headers: OutgoingHttpHeaders, options: { readonly waitForTrailers?: boolean; readonly endStream?: boolean }): void;
+  /** @returns false: write no more before "drain" */
+  write(chunk: Buffer): boolean;
+  end(last?: Buffer): unknown;
+  sendTrailers(trailers: OutgoingHttpHeaders): void;
+  /** Resets it. */
+  close(code: number): void;
+}
