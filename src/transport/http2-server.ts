@@ -1,5 +1,5 @@
 /**
- * The HTTP/2 side of the port: sessions with their limits, lanes first, the HTTP handler for the rest.
+ * HTTP/2 by Node: sessions with their limits, for everything that goes to the HTTP handler.
  */
 import {
   constants,
@@ -11,8 +11,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
-import type { Socket } from "node:net";
-import type { StreamLane } from "./lane.js";
+import type { Duplex } from "node:stream";
 import { UnfinishedRequests } from "./unfinished.js";
 
 const WINDOW_BYTES = 1024 * 1024;
@@ -39,13 +38,11 @@ export interface Http2Options {
   readonly keepaliveIntervalMs: number;
   /** Paths whose requests may stay open: the client streams. */
   readonly clientStreamPaths: ReadonlySet<string>;
-  readonly lanes: readonly StreamLane[];
-  /** Takes what no lane wants. */
   handle(request: Http2ServerRequest, response: Http2ServerResponse): void;
 }
 
 interface SessionState {
-  readonly socket: Socket;
+  readonly socket: Duplex;
   /** Whether it has answered its last ping. */
   alive: boolean;
 }
@@ -53,8 +50,7 @@ interface SessionState {
 export class Http2Side {
   private readonly server: Http2Server;
   private readonly sessions = new Map<ServerHttp2Session, SessionState>();
-  /** Requests that are still being sent. A lane takes its streams out as soon as it has their message. */
-  readonly unfinished: UnfinishedRequests<ServerHttp2Stream>;
+  private readonly unfinished: UnfinishedRequests<ServerHttp2Stream>;
   private readonly keepalive: NodeJS.Timeout;
   private noticed: NodeJS.Timeout | undefined;
 
@@ -77,7 +73,7 @@ export class Http2Side {
     this.keepalive = setInterval(this.pingAll, options.keepaliveIntervalMs).unref();
   }
 
-  accept(socket: Socket): void {
+  accept(socket: Duplex): void {
     // Without this a client that only half-closes would keep its session for ever.
     socket.allowHalfOpen = false;
     this.server.once("session", (session) => this.onSession(session, socket));
@@ -108,7 +104,7 @@ export class Http2Side {
     for (const session of this.sessions.keys()) session.destroy();
   }
 
-  private onSession(session: ServerHttp2Session, socket: Socket): void {
+  private onSession(session: ServerHttp2Session, socket: Duplex): void {
     this.sessions.set(session, { socket, alive: true });
     session.once("close", () => this.sessions.delete(session));
     session.setLocalWindowSize(WINDOW_BYTES);
@@ -121,13 +117,6 @@ export class Http2Side {
     rawHeaders: string[],
   ): void => {
     if ((flags & constants.NGHTTP2_FLAG_END_STREAM) === 0 && !this.mayStayOpen(headers)) this.unfinished.add(stream);
-    for (const lane of this.options.lanes) {
-      const handler = lane.accepts(headers);
-      if (handler !== undefined) {
-        handler(stream, headers);
-        return;
-      }
-    }
     const finished = (): void => this.unfinished.delete(stream);
     stream.once("end", finished).once("close", finished);
     const request = new Http2ServerRequest(stream, headers, {}, rawHeaders);

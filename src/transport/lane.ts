@@ -15,6 +15,14 @@ export interface StreamLane {
 
 export type StreamHandler = (stream: LaneStream, headers: IncomingHttpHeaders) => void;
 
+export interface ResponseOptions {
+  /** The stream goes on until {@link LaneStream.sendTrailers}. */
+  readonly waitForTrailers?: boolean;
+  /** The headers are all there is. */
+  readonly endStream?: boolean;
+  readonly sendDate?: boolean;
+}
+
 /**
  * What a lane needs of an HTTP/2 stream: the part of Node's `ServerHttp2Stream` that it uses, with the same meaning. There is one
  * listener for each event.
@@ -40,8 +48,8 @@ export interface LaneStream {
   resume(): this;
   isPaused(): boolean;
 
-  /** Sends the headers. With `waitForTrailers` the stream goes on until {@link sendTrailers}; with `endStream` they are all there is. */
-  respond(headers: OutgoingHttpHeaders, options: { readonly waitForTrailers?: boolean; readonly endStream?: boolean }): void;
+  /** Sends the headers. Frozen ones are encoded once for all streams. */
+  respond(headers: OutgoingHttpHeaders, options: ResponseOptions): void;
   /** @returns false: write no more before "drain" */
   write(chunk: Buffer): boolean;
   end(last?: Buffer): unknown;

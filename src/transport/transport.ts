@@ -9,6 +9,7 @@ import { createHttpHandler } from "./http/handler.js";
 import type { HttpRoute } from "./http/routes.js";
 import { Http1Side } from "./http1-server.js";
 import { Http2Side } from "./http2-server.js";
+import { LaneSide } from "./http2/side.js";
 import { GrpcLane } from "./grpc/lane.js";
 import { Port } from "./port.js";
 import type { RouteTable } from "./routes.js";
@@ -33,6 +34,8 @@ export class Transport {
   private readonly port: Port;
   private readonly http1: Http1Side;
   private readonly http2: Http2Side;
+  /** Undefined when lanes are turned off: then Node's HTTP/2 has everything. */
+  private readonly lanes: LaneSide | undefined;
 
   constructor({ config, routes, httpRoutes, gate, logger }: TransportParts) {
     const handle = createHttpHandler({
@@ -50,25 +53,28 @@ export class Transport {
     const grpc = new GrpcLane(routes, {
       gate,
       maxRequestBytes: config.maxRequestBytes,
-      finished: (stream) => this.http2.unfinished.delete(stream),
+      finished: (stream) => this.lanes?.unfinished.delete(stream),
     });
     this.http1 = new Http1Side({
       requestTimeoutMs: config.requestTimeoutMs,
       idleTimeoutMs: config.idleTimeoutMs,
       handle,
     });
-    this.http2 = new Http2Side({
+    const limits = {
       maxConcurrentStreams: config.maxConnectionCalls,
       requestTimeoutMs: config.requestTimeoutMs,
       keepaliveIntervalMs: config.keepaliveIntervalMs,
       clientStreamPaths: routes.clientStreamPaths(),
-      lanes: config.grpcLane ? [grpc] : [],
-      handle,
-    });
+    };
+    const http2 = new Http2Side({ ...limits, handle });
+    this.http2 = http2;
+    this.lanes = config.grpcLane
+      ? new LaneSide({ ...limits, lanes: [grpc], acceptOthers: (socket) => http2.accept(socket) })
+      : undefined;
     this.port = new Port({
       maxConnections: config.maxConnections,
       http1: (socket) => this.http1.accept(socket),
-      http2: (socket) => this.http2.accept(socket),
+      http2: (socket) => (this.lanes ?? http2).accept(socket),
       onError: (error) => logger.error({ err: error }, "the port failed to accept a connection"),
     });
   }
@@ -87,6 +93,7 @@ export class Transport {
   /** Takes no more connections and calls; answers when the last connection is gone, which its calls decide. */
   drain(): Promise<void> {
     this.port.stopListening();
+    this.lanes?.drain();
     this.http2.drain();
     this.http1.drain();
     return this.port.emptied();
@@ -95,6 +102,7 @@ export class Transport {
   /** Closes what is still open, and frees everything. */
   destroy(): void {
     this.http1.close();
+    this.lanes?.close();
     this.http2.close();
     this.port.destroy();
   }

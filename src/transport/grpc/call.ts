@@ -1,22 +1,17 @@
 import { Code, ConnectError, createContextValues, type ContextValues, type HandlerContext } from "@connectrpc/connect";
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
-import {
-  constants,
-  type IncomingHttpHeaders,
-  type OutgoingHttpHeaders,
-  type ServerHttp2Stream,
-  type ServerStreamResponseOptions,
-} from "node:http2";
+import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
 import type { CallInfo, HeaderReader, Passage } from "../../interceptors/index.js";
+import type { LaneStream, ResponseOptions } from "../lane.js";
 import { toNodeHeaders } from "./headers.js";
 import type { Route } from "./route.js";
 import { closeReason, failureTrailers, OK_TRAILERS } from "./status.js";
 import { deadlineExceeded, parseTimeout } from "./timeout.js";
 
 const CONTENT_TYPE = "application/grpc+proto";
-const RESPONSE_HEADERS: Readonly<OutgoingHttpHeaders> = { ":status": 200, "content-type": CONTENT_TYPE };
-const WITH_TRAILERS: ServerStreamResponseOptions & { sendDate: boolean } = { waitForTrailers: true, sendDate: false };
-const TRAILERS_ONLY: ServerStreamResponseOptions & { sendDate: boolean } = { endStream: true, sendDate: false };
+const RESPONSE_HEADERS: Readonly<OutgoingHttpHeaders> = Object.freeze({ ":status": 200, "content-type": CONTENT_TYPE });
+const WITH_TRAILERS: ResponseOptions = { waitForTrailers: true, sendDate: false };
+const TRAILERS_ONLY: ResponseOptions = { endStream: true, sendDate: false };
 /** The longest delay that a Node timer takes; a deadline further away needs none. */
 const MAX_TIMER_MS = 0x7fff_ffff;
 /** Making an error for every call that ends would cost more than the call. */
@@ -47,7 +42,7 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
   private responseTrailers: Headers | undefined;
 
   constructor(
-    readonly stream: ServerHttp2Stream,
+    readonly stream: LaneStream,
     private readonly headers: IncomingHttpHeaders,
     readonly route: Route,
   ) {
@@ -208,7 +203,7 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
   private leave(): void {
     if (this.ended) return;
     this.passage.cancelled();
-    this.end(closeReason(this.stream.rstCode));
+    this.end(closeReason(this.stream.rstCode ?? 0));
   }
 
   private respond(): void {
@@ -255,7 +250,7 @@ function onDeadline(call: Call): void {
   call.fail(deadlineExceeded());
 }
 
-function reset(stream: ServerHttp2Stream): void {
+function reset(stream: LaneStream): void {
   if (!stream.readableEnded && !stream.closed) stream.close(constants.NGHTTP2_NO_ERROR);
 }
 

@@ -1,4 +1,4 @@
-import type { ServerHttp2Stream } from "node:http2";
+import type { LaneStream } from "../lane.js";
 
 /** A write is made as soon as so much is waiting for it. */
 const WRITE_BYTES = 64 * 1024;
@@ -33,7 +33,7 @@ export class Outbox {
   private full = false;
 
   constructor(
-    private readonly stream: ServerHttp2Stream,
+    private readonly stream: LaneStream,
     onDrain: () => void,
   ) {
     stream.on("drain", () => {

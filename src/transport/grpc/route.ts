@@ -1,8 +1,9 @@
 import type { DescMessage, Message, MessageInitShape } from "@bufbuild/protobuf";
 import type { MethodImplSpec } from "@connectrpc/connect";
-import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { IncomingHttpHeaders } from "node:http2";
 import type { Gate } from "../../interceptors/index.js";
 import { isPromise, type Awaitable } from "../../lib/awaitable.js";
+import type { LaneStream } from "../lane.js";
 import { sendAnswers } from "./answers.js";
 import { Call } from "./call.js";
 import { Codec } from "./codec.js";
@@ -15,7 +16,7 @@ export interface RouteParts {
   /** The largest request message, in bytes. */
   readonly maxRequestBytes: number;
   /** The client has finished sending, or will not be listened to any more. */
-  finished(stream: ServerHttp2Stream): void;
+  finished(stream: LaneStream): void;
 }
 
 /** One method: how its calls are read, handled and answered. */
@@ -23,7 +24,7 @@ export class Route implements RouteParts {
   readonly codec: Codec;
   readonly gate: Gate;
   readonly maxRequestBytes: number;
-  readonly finished: (stream: ServerHttp2Stream) => void;
+  readonly finished: (stream: LaneStream) => void;
 
   constructor(
     readonly spec: MethodImplSpec,
@@ -35,7 +36,7 @@ export class Route implements RouteParts {
     this.finished = (stream) => parts.finished(stream);
   }
 
-  readonly handle = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
+  readonly handle = (stream: LaneStream, headers: IncomingHttpHeaders): void => {
     const call = new Call(stream, headers, this);
     if (call.hasEnded) return;
     const { spec } = this;

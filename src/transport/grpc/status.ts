@@ -16,7 +16,7 @@ const MAX_MESSAGE_BYTES = 8 * 1024;
 const MAX_DETAILS_BYTES = 36 * 1024;
 
 /** The trailers of a call that went well. */
-export const OK_TRAILERS: Readonly<OutgoingHttpHeaders> = { "grpc-status": "0" };
+export const OK_TRAILERS: Readonly<OutgoingHttpHeaders> = Object.freeze({ "grpc-status": "0" });
 
 /**
  * The trailers of a call that failed: the status, and what the handler and the error add to it.

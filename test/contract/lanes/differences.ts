@@ -25,6 +25,12 @@ const connect: readonly Listed[] = [
     fields: { end: ["closed 0", "open"] },
   },
   {
+    why: "A client that went away is the end of the call, and the log says so. Connect's handler may still finish before it hears of it.",
+    cases:
+      /^(cancels|resets .*), (while a handler waits for messages|in the middle of a message)$|^a client cancels bidi$|^pushed requests of a client that cancels$/,
+    fields: { log: [/ CANCELLED .*the client went away/, / OK /] },
+  },
+  {
     why: "A message that is too large fails in our words, and has our reason in the log.",
     cases: /^(a message one byte too large|too large, in|too large by|too large after)/,
     fields: {

@@ -1,0 +1,103 @@
+/**
+ * HTTP/2 of our own: connections whose streams go to a lane, or else over a bridge to Node's server.
+ */
+import type { IncomingHttpHeaders } from "node:http2";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { LaneStream, StreamLane } from "../lane.js";
+import { UnfinishedRequests } from "../unfinished.js";
+import { Bridge } from "./bridge.js";
+import { Connection } from "./connection.js";
+import { ErrorCode } from "./protocol.js";
+
+/** How long a client may take to learn that it should call no more, before calls of its are no longer answered; in milliseconds. */
+const NOTICE_MS = 1_000;
+
+export interface LaneSideOptions {
+  readonly maxConcurrentStreams: number;
+  readonly requestTimeoutMs: number;
+  readonly keepaliveIntervalMs: number;
+  /** Paths whose requests may stay open: the client streams. */
+  readonly clientStreamPaths: ReadonlySet<string>;
+  readonly lanes: readonly StreamLane[];
+  /** Takes a connection with what no lane wants. */
+  acceptOthers(socket: Duplex): void;
+}
+
+interface Peer {
+  readonly bridge: Bridge;
+  /** Whether it has answered its last ping. */
+  alive: boolean;
+}
+
+export class LaneSide {
+  private readonly connections = new Map<Connection, Peer>();
+  /** Requests that are still being sent. A lane takes its streams out as soon as it has their message. */
+  readonly unfinished: UnfinishedRequests<LaneStream>;
+  private readonly keepalive: NodeJS.Timeout;
+  private noticed: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: LaneSideOptions) {
+    this.unfinished = new UnfinishedRequests(options.requestTimeoutMs, (stream) => stream.close(ErrorCode.CANCEL));
+    this.keepalive = setInterval(this.pingAll, options.keepaliveIntervalMs).unref();
+  }
+
+  accept(socket: Socket): void {
+    const bridge = new Bridge((other) => this.options.acceptOthers(other));
+    const connection = new Connection(socket, {
+      maxConcurrentStreams: this.options.maxConcurrentStreams,
+      onStream: (stream, headers, ended) => this.route(bridge, stream, headers, ended),
+      onClose: () => {
+        this.connections.delete(connection);
+        bridge.close();
+      },
+    });
+    this.connections.set(connection, { bridge, alive: true });
+    // The first bytes were read and put back, which left the socket paused.
+    socket.resume();
+  }
+
+  /**
+   * Tells every client to take new calls elsewhere. Calls that were on their way when the client heard of it still arrive; after
+   * that a connection ends with its last stream.
+   */
+  drain(): void {
+    for (const connection of this.connections.keys()) {
+      connection.announceEnd();
+      connection.ping(() => connection.leave());
+    }
+    this.noticed = setTimeout(() => {
+      for (const connection of [...this.connections.keys()]) connection.leave();
+    }, NOTICE_MS).unref();
+  }
+
+  close(): void {
+    clearInterval(this.keepalive);
+    clearTimeout(this.noticed);
+    this.unfinished.close();
+    for (const connection of [...this.connections.keys()]) connection.close();
+  }
+
+  private route(bridge: Bridge, stream: LaneStream, headers: IncomingHttpHeaders, ended: boolean): void {
+    for (const lane of this.options.lanes) {
+      const handler = lane.accepts(headers);
+      if (handler === undefined) continue;
+      if (!ended && !this.options.clientStreamPaths.has(headers[":path"] ?? "")) this.unfinished.add(stream);
+      handler(stream, headers);
+      return;
+    }
+    bridge.forward(stream, headers, ended);
+  }
+
+  /** Finds clients that vanished without closing their connection, and frees what their watches hold. */
+  private readonly pingAll = (): void => {
+    for (const [connection, peer] of [...this.connections]) {
+      if (!peer.alive) {
+        connection.close();
+        continue;
+      }
+      peer.alive = false;
+      connection.ping(() => (peer.alive = true));
+    }
+  };
+}

@@ -1,0 +1,344 @@
+import type { OutgoingHttpHeaders } from "node:http2";
+import type { LaneStream, ResponseOptions } from "../lane.js";
+import { encodeHeaders } from "./hpack/index.js";
+import { Flag, FrameType, MAX_FRAME_BYTES } from "./protocol.js";
+import type { Output } from "./output.js";
+
+/** With so much that the client's window has no room for, the writer is asked to wait. */
+const HIGH_WATER_BYTES = 16 * 1024;
+/** What was read is given back to the client as window when it is so much. */
+const CREDIT_BYTES = 512 * 1024;
+const NOTHING = Buffer.alloc(0);
+
+/** What a stream needs of its connection. */
+export interface StreamOwner {
+  readonly output: Output;
+  /** What may still be sent on all streams together. */
+  sendWindow: number;
+  /** What all streams together have no window for. */
+  unsentBytes: number;
+  /** The stream has something to send and no window for it. */
+  blocked(stream: Stream): void;
+  /** The stream has been told to write no more. */
+  waitsForRoom(stream: Stream): void;
+  /** So many bytes of a stream's data were read, or thrown away. */
+  consumed(bytes: number): void;
+  /** Both sides are done, or it was reset. */
+  closed(stream: Stream): void;
+}
+
+/** One stream of a {@link Connection}, for whoever answers it. */
+export class Stream implements LaneStream {
+  closed = false;
+  rstCode = 0;
+  headersSent = false;
+  readableEnded = false;
+  writableEnded = false;
+  /** What the client may still send, in bytes. */
+  receiveWindow: number;
+  /** What its request announces as its length; undefined when it does not. */
+  expectedBytes: number | undefined;
+
+  private onData: ((chunk: Buffer) => void) | undefined;
+  private onEnd: (() => void) | undefined;
+  private onAborted: (() => void) | undefined;
+  private onDrain: (() => void) | undefined;
+  private onTrailers: (() => void) | undefined;
+  private onClose: (() => void) | undefined;
+
+  private paused = false;
+  /** What came while it was paused; bounded by the window. */
+  private unread: Buffer[] | undefined;
+  /** The client has sent END_STREAM. */
+  private received = false;
+  private receivedBytes = 0;
+  private credit = 0;
+
+  private waitsForTrailers = false;
+  /** END_STREAM was sent. */
+  private sent = false;
+  /** What the window has no room for. */
+  private unsent: Buffer[] | undefined;
+  private unsentBytes = 0;
+  private needsDrain = false;
+
+  constructor(
+    readonly id: number,
+    private readonly owner: StreamOwner,
+    receiveWindow: number,
+    /** What may still be sent, in bytes. */
+    public sendWindow: number,
+  ) {
+    this.receiveWindow = receiveWindow;
+  }
+
+  get destroyed(): boolean {
+    return this.closed;
+  }
+
+  get hasUnsent(): boolean {
+    return this.unsent !== undefined;
+  }
+
+  /** The client has sent all that it will. */
+  get isReceived(): boolean {
+    return this.received;
+  }
+
+  on(event: "data", listener: (chunk: Buffer) => void): this;
+  on(event: "error", listener: (error: Error) => void): this;
+  on(event: "end" | "aborted" | "drain" | "wantTrailers" | "close", listener: () => void): this;
+  on(event: string, listener: (argument: never) => void): this {
+    switch (event) {
+      case "data":
+        this.onData = listener as (chunk: Buffer) => void;
+        break;
+      case "end":
+        this.onEnd = listener as () => void;
+        break;
+      case "aborted":
+        this.onAborted = listener as () => void;
+        break;
+      case "drain":
+        this.onDrain = listener as () => void;
+        break;
+      case "wantTrailers":
+        this.onTrailers = listener as () => void;
+        break;
+      case "close":
+        this.onClose = listener as () => void;
+    }
+    return this;
+  }
+
+  // What comes.
+
+  /** A piece of the request. @returns false when it is longer than was announced */
+  receive(chunk: Buffer): boolean {
+    this.receivedBytes += chunk.length;
+    if (this.expectedBytes !== undefined && this.receivedBytes > this.expectedBytes) return false;
+    if (this.paused || this.unread !== undefined) (this.unread ??= []).push(chunk);
+    else this.deliver(chunk);
+    return true;
+  }
+
+  /** Bytes that only filled up a frame. */
+  receivePadding(bytes: number): void {
+    this.owner.consumed(bytes);
+    this.credit += bytes;
+  }
+
+  /** The end of the request. @returns false when it is shorter than was announced */
+  receiveEnd(): boolean {
+    if (this.expectedBytes !== undefined && this.receivedBytes !== this.expectedBytes) return false;
+    this.received = true;
+    if (!this.paused && this.unread === undefined) this.finishReading();
+    return true;
+  }
+
+  pause(): this {
+    this.paused = true;
+    return this;
+  }
+
+  /** Goes on reading, but not before its caller is done. */
+  resume(): this {
+    if (!this.paused) return this;
+    this.paused = false;
+    if (this.unread !== undefined || this.received) process.nextTick(flow, this);
+    return this;
+  }
+
+  /** Called by {@link flow}. */
+  deliverUnread(): void {
+    const { unread } = this;
+    while (unread !== undefined && unread.length > 0 && !this.isPaused()) {
+      const chunk = unread.shift();
+      if (chunk !== undefined) this.deliver(chunk);
+    }
+    if (this.isPaused() || this.closed) return;
+    this.unread = undefined;
+    if (this.received && !this.readableEnded) this.finishReading();
+  }
+
+  isPaused(): boolean {
+    return this.paused;
+  }
+
+  private deliver(chunk: Buffer): void {
+    const { length } = chunk;
+    if (!this.closed) this.onData?.(chunk);
+    this.owner.consumed(length);
+    this.credit += length;
+    if (this.credit < CREDIT_BYTES || this.received || this.closed) return;
+    this.owner.output.number(FrameType.WINDOW_UPDATE, this.id, this.credit);
+    this.receiveWindow += this.credit;
+    this.credit = 0;
+  }
+
+  private finishReading(): void {
+    this.readableEnded = true;
+    this.onEnd?.();
+    this.settle();
+  }
+
+  // What goes.
+
+  respond(headers: OutgoingHttpHeaders, { waitForTrailers = false, endStream = false }: ResponseOptions): void {
+    if (this.closed || this.headersSent) return;
+    this.headersSent = true;
+    this.waitsForTrailers = waitForTrailers;
+    this.owner.output.headers(this.id, endStream ? Flag.END_STREAM : 0, blockOf(headers, true));
+    if (!endStream) return;
+    this.writableEnded = true;
+    this.finishSending();
+  }
+
+  write(chunk: Buffer): boolean {
+    if (this.closed || this.writableEnded) return false;
+    this.send(chunk);
+    const hasRoom = this.unsentBytes < HIGH_WATER_BYTES && !this.owner.output.isCongested;
+    if (!hasRoom && !this.needsDrain) {
+      this.needsDrain = true;
+      this.owner.waitsForRoom(this);
+    }
+    return hasRoom;
+  }
+
+  end(last?: Buffer): void {
+    if (this.closed || this.writableEnded) return;
+    if (last !== undefined) this.send(last);
+    this.writableEnded = true;
+    if (this.unsent === undefined) this.finishWriting();
+  }
+
+  sendTrailers(trailers: OutgoingHttpHeaders): void {
+    const block = blockOf(trailers);
+    if (block.length === 0) this.endSending();
+    else if (!this.closed && !this.sent) {
+      this.owner.output.headers(this.id, Flag.END_STREAM, block);
+      this.finishSending();
+    }
+  }
+
+  close(code: number): void {
+    if (this.closed) return;
+    this.owner.output.number(FrameType.RST_STREAM, this.id, code);
+    this.destroy(code);
+  }
+
+  /** Sends what there is window for. @returns whether that was everything */
+  pump(): boolean {
+    const { unsent } = this;
+    if (unsent === undefined) return true;
+    let sent = 0;
+    for (const chunk of unsent) {
+      const left = this.transmit(chunk);
+      this.count(left.length - chunk.length);
+      if (left.length > 0) {
+        unsent[sent] = left;
+        unsent.splice(0, sent);
+        return false;
+      }
+      sent += 1;
+    }
+    this.unsent = undefined;
+    if (this.writableEnded) this.finishWriting();
+    return true;
+  }
+
+  /** There is room again, perhaps. */
+  drain(): boolean {
+    if (this.unsentBytes >= HIGH_WATER_BYTES || this.owner.output.isCongested) return false;
+    this.needsDrain = false;
+    this.onDrain?.();
+    return true;
+  }
+
+  /** It is over: reset by either side, or cut off with its connection. */
+  destroy(code: number): void {
+    if (this.closed) return;
+    this.rstCode = code;
+    this.finish();
+  }
+
+  private send(chunk: Buffer): void {
+    let left = chunk;
+    if (this.unsent === undefined) left = this.transmit(chunk);
+    if (left.length === 0) return;
+    if (this.unsent === undefined) {
+      this.unsent = [];
+      this.owner.blocked(this);
+    }
+    this.unsent.push(left);
+    this.count(left.length);
+  }
+
+  private count(unsentBytes: number): void {
+    this.unsentBytes += unsentBytes;
+    this.owner.unsentBytes += unsentBytes;
+  }
+
+  /** Sends as much of `chunk` as there is window for. @returns what is left */
+  private transmit(chunk: Buffer): Buffer {
+    const { owner } = this;
+    let from = 0;
+    while (from < chunk.length) {
+      const bytes = Math.min(chunk.length - from, MAX_FRAME_BYTES, this.sendWindow, owner.sendWindow);
+      if (bytes <= 0) return from === 0 ? chunk : chunk.subarray(from);
+      owner.output.frame(FrameType.DATA, 0, this.id, chunk, from, from + bytes);
+      this.sendWindow -= bytes;
+      owner.sendWindow -= bytes;
+      from += bytes;
+    }
+    return NOTHING;
+  }
+
+  /** Everything that was written is on its way. */
+  private finishWriting(): void {
+    if (this.waitsForTrailers && this.onTrailers !== undefined) this.onTrailers();
+    else this.endSending();
+  }
+
+  private endSending(): void {
+    if (this.closed || this.sent) return;
+    this.owner.output.frame(FrameType.DATA, Flag.END_STREAM, this.id, NOTHING);
+    this.finishSending();
+  }
+
+  private finishSending(): void {
+    this.sent = true;
+    this.settle();
+  }
+
+  private settle(): void {
+    if (this.sent && this.readableEnded && !this.closed) this.finish();
+  }
+
+  private finish(): void {
+    this.closed = true;
+    this.owner.closed(this);
+    // What nobody reads any more does not take up the window of the others.
+    for (const chunk of this.unread ?? []) this.owner.consumed(chunk.length);
+    this.unread = undefined;
+    this.unsent = undefined;
+    this.count(-this.unsentBytes);
+    if (!this.sent) this.onAborted?.();
+    this.onClose?.();
+  }
+}
+
+function flow(stream: Stream): void {
+  stream.deliverUnread();
+}
+
+/** Frozen headers are the same for many streams: their block is made once. */
+const blocks = new WeakMap<OutgoingHttpHeaders, Buffer>();
+
+function blockOf(headers: OutgoingHttpHeaders, isAnswer = false): Buffer {
+  const known = blocks.get(headers);
+  if (known !== undefined) return known;
+  const block = encodeHeaders(isAnswer && headers[":status"] === undefined ? { ":status": 200, ...headers } : headers);
+  if (Object.isFrozen(headers)) blocks.set(headers, block);
+  return block;
+}
