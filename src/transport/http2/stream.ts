@@ -338,7 +338,8 @@ const blocks = new WeakMap<OutgoingHttpHeaders, Buffer>();
 function blockOf(headers: OutgoingHttpHeaders, isAnswer = false): Buffer {
   const known = blocks.get(headers);
   if (known !== undefined) return known;
-  const block = encodeHeaders(isAnswer && headers[":status"] === undefined ? { ":status": 200, ...headers } : headers);
+  // Pseudo fields come first (RFC 9113 §8.3), whatever the order of the object is.
+  const block = encodeHeaders(isAnswer ? { ":status": 200, ...headers } : headers);
   if (Object.isFrozen(headers)) blocks.set(headers, block);
   return block;
 }

@@ -1,3 +1,5 @@
+/** Header compression for HTTP/2 (RFC 7541). */
 export { HpackDecoder } from "./decoder.js";
 export { encodeHeaders } from "./encoder.js";
-export { HeaderField, HpackError } from "./field.js";
+export { HpackError } from "./error.js";
+export { HeaderField } from "./field.js";
