@@ -73,10 +73,14 @@ export class Http2Side {
     this.keepalive = setInterval(this.pingAll, options.keepaliveIntervalMs).unref();
   }
 
-  accept(socket: Duplex): void {
+  /** @param isInner it comes from inside of the process, where its other end knows when it is over */
+  accept(socket: Duplex, isInner = false): void {
     // Without this a client that only half-closes would keep its session for ever.
     socket.allowHalfOpen = false;
-    this.server.once("session", (session) => this.onSession(session, socket));
+    this.server.once("session", (session) => {
+      session.setLocalWindowSize(WINDOW_BYTES);
+      if (!isInner) this.onSession(session, socket);
+    });
     // Makes the session, and tells of it, before it returns.
     this.server.emit("connection", socket);
   }
@@ -107,7 +111,6 @@ export class Http2Side {
   private onSession(session: ServerHttp2Session, socket: Duplex): void {
     this.sessions.set(session, { socket, alive: true });
     session.once("close", () => this.sessions.delete(session));
-    session.setLocalWindowSize(WINDOW_BYTES);
   }
 
   private readonly onStream = (

@@ -69,7 +69,7 @@ export class Transport {
     const http2 = new Http2Side({ ...limits, handle });
     this.http2 = http2;
     this.lanes = config.grpcLane
-      ? new LaneSide({ ...limits, lanes: [grpc], acceptOthers: (socket) => http2.accept(socket) })
+      ? new LaneSide({ ...limits, lanes: [grpc], acceptOthers: (socket) => http2.accept(socket, true) })
       : undefined;
     this.port = new Port({
       maxConnections: config.maxConnections,

@@ -107,7 +107,8 @@ describe("/metrics", () => {
       ...{ agentId: "late", state: State.IDLE },
       waitForRegistration: durationFromMs(30_000),
     });
-    // One connection keeps its order: when this is answered, the others have come in.
+    // One connection keeps its order: when the second is answered, what was sent while the first was on its way has come in.
+    await client.health.check({});
     await client.health.check({});
     const during = await Scrape.of(url);
     expect(during.all("opscore_open_calls")).toMatchObject({

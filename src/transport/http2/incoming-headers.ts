@@ -87,6 +87,7 @@ function isAllowed({ name, value }: HeaderField): boolean {
   if (!NAME.test(name) || !VALUE.test(value)) return false;
   if ((name === ":authority" || name === "host") && !AUTHORITY.test(value)) return false;
   if (name.startsWith(":")) return PSEUDO.has(name);
+  if (name === "content-length") return /^\d+$/.test(value);
   if (name === "te") return value === "trailers";
   return !CONNECTION_FIELDS.has(name);
 }

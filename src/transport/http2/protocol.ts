@@ -56,3 +56,8 @@ export class ConnectionFault extends Error {
     super(message);
   }
 }
+
+/** @throws ConnectionFault unless `isRight` */
+export function demand(isRight: boolean, message: string, code: number = ErrorCode.PROTOCOL_ERROR): void {
+  if (!isRight) throw new ConnectionFault(code, message);
+}

@@ -1,11 +1,4 @@
-import {
-  ConnectionFault,
-  DEFAULT_WINDOW_BYTES,
-  ErrorCode,
-  MAX_FRAME_BYTES,
-  MAX_WINDOW_BYTES,
-  Setting,
-} from "./protocol.js";
+import { demand, ErrorCode, MAX_FRAME_BYTES, MAX_WINDOW_BYTES, Setting } from "./protocol.js";
 
 const ENTRY_BYTES = 6;
 const MAX_MAX_FRAME_BYTES = 0xff_ffff;
@@ -20,28 +13,29 @@ export function encodeSettings(settings: readonly (readonly [id: number, value: 
   return payload;
 }
 
-/** What the client has said about itself. Frames of ours never are larger than the least that a client takes, and no block needs its table. */
-export class PeerSettings {
-  initialWindow = DEFAULT_WINDOW_BYTES;
-
-  /** @throws ConnectionFault for values that may not be */
-  apply(bytes: Buffer, start: number, end: number): void {
-    if ((end - start) % ENTRY_BYTES !== 0) throw new ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "half a setting");
-    for (let at = start; at < end; at += ENTRY_BYTES) {
-      const value = bytes.readUInt32BE(at + 2);
-      switch (bytes.readUInt16BE(at)) {
-        case Setting.ENABLE_PUSH:
-          if (value > 1) throw new ConnectionFault(ErrorCode.PROTOCOL_ERROR, "ENABLE_PUSH is 0 or 1");
-          break;
-        case Setting.INITIAL_WINDOW_SIZE:
-          if (value > MAX_WINDOW_BYTES) throw new ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "too large a window");
-          this.initialWindow = value;
-          break;
-        case Setting.MAX_FRAME_SIZE:
-          if (value < MAX_FRAME_BYTES || value > MAX_MAX_FRAME_BYTES) {
-            throw new ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame size that may not be");
-          }
-      }
+/**
+ * Reads what a client says about itself. Frames of ours never are larger than the least that a client takes, and no block needs its
+ * table: what is left is the window.
+ *
+ * @returns the window of a stream at its beginning, in bytes; undefined when it is not said
+ * @throws ConnectionFault for values that may not be
+ */
+export function readInitialWindow(bytes: Buffer, start: number, end: number): number | undefined {
+  demand((end - start) % ENTRY_BYTES === 0, "half a setting", ErrorCode.FRAME_SIZE_ERROR);
+  let initialWindow: number | undefined;
+  for (let at = start; at < end; at += ENTRY_BYTES) {
+    const value = bytes.readUInt32BE(at + 2);
+    switch (bytes.readUInt16BE(at)) {
+      case Setting.ENABLE_PUSH:
+        demand(value <= 1, "ENABLE_PUSH is 0 or 1");
+        break;
+      case Setting.INITIAL_WINDOW_SIZE:
+        demand(value <= MAX_WINDOW_BYTES, "too large a window", ErrorCode.FLOW_CONTROL_ERROR);
+        initialWindow = value;
+        break;
+      case Setting.MAX_FRAME_SIZE:
+        demand(value >= MAX_FRAME_BYTES && value <= MAX_MAX_FRAME_BYTES, "a frame size that may not be");
     }
   }
+  return initialWindow;
 }

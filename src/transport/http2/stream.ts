@@ -1,8 +1,8 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import type { LaneStream, ResponseOptions } from "../lane.js";
 import { encodeHeaders } from "./hpack/index.js";
-import { Flag, FrameType, MAX_FRAME_BYTES } from "./protocol.js";
-import type { Output } from "./output.js";
+import { Flag, FrameType } from "./protocol.js";
+import { SendQueue, type SendOwner } from "./send-queue.js";
 
 /** With so much that the client's window has no room for, the writer is asked to wait. */
 const HIGH_WATER_BYTES = 16 * 1024;
@@ -11,12 +11,7 @@ const CREDIT_BYTES = 512 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /** What a stream needs of its connection. */
-export interface StreamOwner {
-  readonly output: Output;
-  /** What may still be sent on all streams together. */
-  sendWindow: number;
-  /** What all streams together have no window for. */
-  unsentBytes: number;
+export interface StreamOwner extends SendOwner {
   /** The stream has something to send and no window for it. */
   blocked(stream: Stream): void;
   /** The stream has been told to write no more. */
@@ -57,27 +52,22 @@ export class Stream implements LaneStream {
   private waitsForTrailers = false;
   /** END_STREAM was sent. */
   private sent = false;
-  /** What the window has no room for. */
-  private unsent: Buffer[] | undefined;
-  private unsentBytes = 0;
+  private readonly queue: SendQueue;
   private needsDrain = false;
 
+  /** @param sendWindow what may be sent, in bytes */
   constructor(
     readonly id: number,
     private readonly owner: StreamOwner,
     receiveWindow: number,
-    /** What may still be sent, in bytes. */
-    public sendWindow: number,
+    sendWindow: number,
   ) {
     this.receiveWindow = receiveWindow;
+    this.queue = new SendQueue(id, owner, sendWindow);
   }
 
   get destroyed(): boolean {
     return this.closed;
-  }
-
-  get hasUnsent(): boolean {
-    return this.unsent !== undefined;
   }
 
   /** The client has sent all that it will. */
@@ -197,7 +187,7 @@ export class Stream implements LaneStream {
   write(chunk: Buffer): boolean {
     if (this.closed || this.writableEnded) return false;
     this.send(chunk);
-    const hasRoom = this.unsentBytes < HIGH_WATER_BYTES && !this.owner.output.isCongested;
+    const hasRoom = this.queue.size < HIGH_WATER_BYTES && !this.owner.output.isCongested;
     if (!hasRoom && !this.needsDrain) {
       this.needsDrain = true;
       this.owner.waitsForRoom(this);
@@ -209,7 +199,7 @@ export class Stream implements LaneStream {
     if (this.closed || this.writableEnded) return;
     if (last !== undefined) this.send(last);
     this.writableEnded = true;
-    if (this.unsent === undefined) this.finishWriting();
+    if (this.queue.isEmpty) this.finishWriting();
   }
 
   sendTrailers(trailers: OutgoingHttpHeaders): void {
@@ -227,29 +217,21 @@ export class Stream implements LaneStream {
     this.destroy(code);
   }
 
+  /** The window of the stream grows, or shrinks. @returns what it is then */
+  widen(bytes: number): number {
+    return (this.queue.window += bytes);
+  }
+
   /** Sends what there is window for. @returns whether that was everything */
   pump(): boolean {
-    const { unsent } = this;
-    if (unsent === undefined) return true;
-    let sent = 0;
-    for (const chunk of unsent) {
-      const left = this.transmit(chunk);
-      this.count(left.length - chunk.length);
-      if (left.length > 0) {
-        unsent[sent] = left;
-        unsent.splice(0, sent);
-        return false;
-      }
-      sent += 1;
-    }
-    this.unsent = undefined;
+    if (!this.queue.pump()) return false;
     if (this.writableEnded) this.finishWriting();
     return true;
   }
 
   /** There is room again, perhaps. */
   drain(): boolean {
-    if (this.unsentBytes >= HIGH_WATER_BYTES || this.owner.output.isCongested) return false;
+    if (this.queue.size >= HIGH_WATER_BYTES || this.owner.output.isCongested) return false;
     this.needsDrain = false;
     this.onDrain?.();
     return true;
@@ -263,35 +245,7 @@ export class Stream implements LaneStream {
   }
 
   private send(chunk: Buffer): void {
-    let left = chunk;
-    if (this.unsent === undefined) left = this.transmit(chunk);
-    if (left.length === 0) return;
-    if (this.unsent === undefined) {
-      this.unsent = [];
-      this.owner.blocked(this);
-    }
-    this.unsent.push(left);
-    this.count(left.length);
-  }
-
-  private count(unsentBytes: number): void {
-    this.unsentBytes += unsentBytes;
-    this.owner.unsentBytes += unsentBytes;
-  }
-
-  /** Sends as much of `chunk` as there is window for. @returns what is left */
-  private transmit(chunk: Buffer): Buffer {
-    const { owner } = this;
-    let from = 0;
-    while (from < chunk.length) {
-      const bytes = Math.min(chunk.length - from, MAX_FRAME_BYTES, this.sendWindow, owner.sendWindow);
-      if (bytes <= 0) return from === 0 ? chunk : chunk.subarray(from);
-      owner.output.frame(FrameType.DATA, 0, this.id, chunk, from, from + bytes);
-      this.sendWindow -= bytes;
-      owner.sendWindow -= bytes;
-      from += bytes;
-    }
-    return NOTHING;
+    if (!this.queue.send(chunk)) this.owner.blocked(this);
   }
 
   /** Everything that was written is on its way. */
@@ -321,8 +275,7 @@ export class Stream implements LaneStream {
     // What nobody reads any more does not take up the window of the others.
     for (const chunk of this.unread ?? []) this.owner.consumed(chunk.length);
     this.unread = undefined;
-    this.unsent = undefined;
-    this.count(-this.unsentBytes);
+    this.queue.clear();
     if (!this.sent) this.onAborted?.();
     this.onClose?.();
   }
