@@ -10,110 +10,154 @@ import {
   type IncomingHttpHeaders,
   type OutgoingHttpHeaders,
 } from "node:http2";
-import { duplexPair, type Duplex } from "node:stream";
+import type { Duplex } from "node:stream";
 import type { LaneStream } from "../lane.js";
+import { duplexPair } from "./duplex-pair.js";
 import { ErrorCode } from "./protocol.js";
 
-const WINDOW_BYTES = 1024 * 1024;
+/** What an answer may have on its way: enough without a network between. */
+const STREAM_WINDOW_BYTES = 64 * 1024;
+/** Many times that: answers that their client does not read must not hold up the others. */
+const SESSION_WINDOW_BYTES = 64 * 1024 * 1024;
+/** What a session may keep in memory, in megabytes; that of the server at the other end. */
+const MAX_SESSION_MEMORY_MB = 64;
+/** The server is our own: how many headers it answers with is its affair. */
+const MAX_ANSWER_HEADERS = 4_096;
 
 /** Forwards the streams of one connection. */
 export class Bridge {
+  /** For what is forwarded next. */
   private session: ClientHttp2Session | undefined;
+  /** With those that take no more, and still have streams. */
+  private readonly sessions = new Set<ClientHttp2Session>();
+  private closed = false;
 
   /** @param accept takes the far end as a new connection, once there is something to forward */
   constructor(private readonly accept: (socket: Duplex) => void) {}
 
   /** Sends a request on, and its answer back. @param ended it has no body */
   forward(stream: LaneStream, headers: IncomingHttpHeaders, ended: boolean): void {
-    let inner: ClientHttp2Stream;
-    try {
-      inner = this.open().request({ ...headers }, { endStream: ended });
-    } catch {
-      // The far end is about to close.
+    // That it was closed, and with what code, says everything.
+    stream.on("error", ignore);
+    if (this.closed) {
       stream.close(ErrorCode.REFUSED_STREAM);
       return;
     }
-    // That it was closed, and with what code, says everything.
+    const session = this.open();
+    let inner: ClientHttp2Stream;
+    try {
+      inner = session.request({ ...headers }, { endStream: ended });
+    } catch {
+      // Headers that Node lets nobody send.
+      stream.close(ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
     inner.on("error", ignore);
-    stream.on("error", ignore);
-    if (!ended) sendRequest(stream, inner);
-    stream.on("aborted", () => inner.close(stream.rstCode === 0 ? ErrorCode.CANCEL : stream.rstCode));
-    sendAnswer(inner, stream);
+    const cancel = (): void => inner.close(stream.rstCode === 0 ? ErrorCode.CANCEL : stream.rstCode);
+    stream.on("aborted", cancel);
+    stream.on("close", () => {
+      // Where the answer was complete before the request, nothing was aborted. What was received whole still goes on.
+      if (stream.rstCode !== 0 || !stream.readableEnded) cancel();
+    });
+    sendRequest(stream, inner, ended);
+    sendAnswer(session, inner, stream);
   }
 
-  /** The client is gone, or the server stops: whatever is open is over. */
+  /** The client is gone, or the server stops: whatever is open is over, and nothing is forwarded any more. */
   close(): void {
-    this.session?.destroy();
-    this.session = undefined;
+    this.closed = true;
+    for (const session of this.sessions) session.destroy();
   }
 
   private open(): ClientHttp2Session {
-    if (this.session !== undefined) return this.session;
+    if (this.session?.closed === false) return this.session;
     const [near, far] = duplexPair();
+    near.on("error", ignore);
+    far.on("error", ignore);
     const session = connect("http://bridge", {
       createConnection: () => near,
-      settings: { initialWindowSize: WINDOW_BYTES, enablePush: false },
+      maxSessionMemory: MAX_SESSION_MEMORY_MB,
+      maxHeaderListPairs: MAX_ANSWER_HEADERS,
+      settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
     });
-    const forget = (): void => {
-      if (this.session === session) this.session = undefined;
-    };
-    session.on("error", ignore).on("goaway", forget).on("close", forget);
-    session.once("connect", () => session.setLocalWindowSize(WINDOW_BYTES));
-    far.on("error", ignore);
-    near.on("error", ignore);
+    session.on("error", ignore).on("close", () => this.sessions.delete(session));
+    // Not at "connect", which comes even when the session is gone by then.
+    session.setLocalWindowSize(SESSION_WINDOW_BYTES);
     this.session = session;
+    this.sessions.add(session);
     this.accept(far);
     return session;
   }
 }
 
-function sendRequest(stream: LaneStream, inner: ClientHttp2Stream): void {
-  stream
-    .on("data", (chunk) => {
-      if (!inner.destroyed && !inner.write(chunk)) stream.pause();
-    })
-    .on("end", () => inner.end());
+function sendRequest(stream: LaneStream, inner: ClientHttp2Stream, ended: boolean): void {
+  // It is read to its end in any case: until then it is not over.
+  stream.on("data", (chunk) => {
+    if (inner.writable && !inner.write(chunk)) stream.pause();
+  });
+  stream.on("end", () => {
+    if (!ended) inner.end();
+  });
   inner.on("drain", () => stream.resume());
 }
 
-function sendAnswer(inner: ClientHttp2Stream, stream: LaneStream): void {
+function sendAnswer(session: ClientHttp2Session, inner: ClientHttp2Stream, stream: LaneStream): void {
   let trailers: OutgoingHttpHeaders = {};
+  let answered = false;
+  /** The stream is over at the far end. */
+  let over = false;
+
+  const finish = (): void => {
+    if (answered && over) stopReading(stream, inner.rstCode);
+  };
+  const finishAnswer = (): void => {
+    answered = true;
+    finish();
+  };
+
   inner.on("response", (headers, flags) => {
+    if (stream.closed || stream.destroyed) return;
     const endStream = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
     stream.respond({ ...headers }, { endStream, waitForTrailers: !endStream, sendDate: false });
-    if (endStream) stopReading(stream);
+    if (endStream) finishAnswer();
     // Not before: Node tells of a response later than of data that came with it.
     inner.on("data", (chunk: Buffer) => {
-      if (!stream.write(chunk)) inner.pause();
+      if (!stream.closed && !stream.write(chunk)) inner.pause();
     });
   });
   stream.on("drain", () => inner.resume());
   inner.on("trailers", (sent: IncomingHttpHeaders) => {
     trailers = { ...sent };
   });
+  stream.on("wantTrailers", () => {
+    stream.sendTrailers(trailers);
+    finishAnswer();
+  });
   inner.on("end", () => {
-    if (stream.writableEnded) return;
-    stream.on("wantTrailers", () => {
-      stream.sendTrailers(trailers);
-      stopReading(stream);
-    });
-    if (stream.headersSent) stream.end();
+    // Node ends a stream that was cut off, too; and what was cut off must not look complete.
+    if (session.destroyed || inner.rstCode !== ErrorCode.NO_ERROR) return;
+    if (stream.headersSent && !stream.closed && !stream.writableEnded) stream.end();
+    if (inner.closed) inner.destroy();
+  });
+  // Told to stop, Node would still wait for what was written to be sent, which nobody takes any more.
+  inner.on("aborted", () => {
+    if (inner.readableEnded) inner.destroy();
   });
   inner.on("close", () => {
+    over = true;
     if (stream.closed) return;
-    const { rstCode } = inner;
-    if (rstCode !== ErrorCode.NO_ERROR) stream.close(rstCode);
-    else if (!stream.headersSent) stream.close(ErrorCode.REFUSED_STREAM);
-    else if (!stream.writableEnded) stream.close(ErrorCode.INTERNAL_ERROR);
+    if (stream.writableEnded) finish();
+    else if (session.destroyed) stream.close(stream.headersSent ? ErrorCode.INTERNAL_ERROR : ErrorCode.REFUSED_STREAM);
+    else stream.close(inner.rstCode);
   });
 }
 
-/** The answer is complete: a client that is still sending is told to stop, after what it has to read. */
-function stopReading(stream: LaneStream): void {
-  if (stream.readableEnded) return;
+/** Nobody wants the rest of the request: a client that is still sending is told to stop, after the answer that it has to read. */
+function stopReading(stream: LaneStream, code: number): void {
+  if (stream.closed || stream.readableEnded) return;
   stream.resume();
   setImmediate(() => {
-    if (!stream.closed) stream.close(ErrorCode.NO_ERROR);
+    if (!stream.closed && !stream.readableEnded) stream.close(code);
   });
 }
 
