@@ -147,8 +147,8 @@ function sendAnswer(session: ClientHttp2Session, inner: ClientHttp2Stream, strea
     over = true;
     if (stream.closed) return;
     if (stream.writableEnded) finish();
-    else if (session.destroyed) stream.close(stream.headersSent ? ErrorCode.INTERNAL_ERROR : ErrorCode.REFUSED_STREAM);
-    else stream.close(inner.rstCode);
+    // Not REFUSED_STREAM, though nothing was answered: that says that nothing was done either, and nobody knows.
+    else stream.close(session.destroyed ? ErrorCode.INTERNAL_ERROR : inner.rstCode);
   });
 }
 
