@@ -415,6 +415,6 @@ describe("the connection inside", () => {
   it("closed in the turn in which it was made", async () => {
     serve = echoPath;
     outer.once("stream", () => bridge.close());
-    expect((await get()).code).toBe(ErrorCode.REFUSED_STREAM);
+    expect((await get()).code).toBe(ErrorCode.INTERNAL_ERROR);
   });
 });
