@@ -134,7 +134,7 @@ export const SETTINGS = {
     flag: "grpc-lane",
     default: true,
     description:
-      "Serve plain gRPC straight on HTTP/2 streams, which is faster. Off: through Connect's handlers, as the rest.",
+      "Serve plain gRPC on the server's own HTTP/2, which is many times faster. Off: on Node's, through Connect's handlers, as the rest.",
   }),
   /** How many streams and waits may be open. */
   maxStreams: integer({

@@ -61,7 +61,7 @@ export class ClientFrames {
         break;
       case FrameType.PRIORITY:
         demand(streamId !== 0, "a priority of no stream");
-        if (end - start !== PRIORITY_BYTES) this.connection.resetStream(streamId, ErrorCode.FRAME_SIZE_ERROR);
+        if (end - start !== PRIORITY_BYTES) this.refuse(streamId, ErrorCode.FRAME_SIZE_ERROR);
         break;
       case FrameType.PUSH_PROMISE:
         throw new ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a client does not push");
@@ -82,20 +82,20 @@ export class ClientFrames {
     const stream = connection.stream(streamId);
     if (stream === undefined || stream.isReceived) {
       connection.consumed(length);
-      stream?.close(ErrorCode.STREAM_CLOSED);
+      if (stream !== undefined) this.refuse(streamId, ErrorCode.STREAM_CLOSED);
       return;
     }
     stream.receiveWindow -= length;
     if (stream.receiveWindow < 0) {
       connection.consumed(length);
-      stream.close(ErrorCode.FLOW_CONTROL_ERROR);
+      this.refuse(streamId, ErrorCode.FLOW_CONTROL_ERROR);
       return;
     }
     // What pads a frame is window too, which nobody will read.
     if (length > to - from) stream.receivePadding(length - (to - from));
     const isRight = to === from || stream.receive(bytes.subarray(from, to));
     if (!isRight || ((flags & Flag.END_STREAM) !== 0 && !stream.closed && !stream.receiveEnd())) {
-      stream.close(ErrorCode.PROTOCOL_ERROR);
+      this.refuse(streamId, ErrorCode.PROTOCOL_ERROR);
     }
   }
 
@@ -133,7 +133,7 @@ export class ClientFrames {
     const stream = this.connection.stream(streamId);
     // Its client does not know yet that it is over.
     if (stream === undefined) return;
-    if (!ended || stream.isReceived || !stream.receiveEnd()) stream.close(ErrorCode.PROTOCOL_ERROR);
+    if (!ended || stream.isReceived || !stream.receiveEnd()) this.refuse(streamId, ErrorCode.PROTOCOL_ERROR);
   }
 
   private windowUpdate(streamId: number, bytes: Buffer, start: number, end: number): void {
@@ -148,16 +148,26 @@ export class ClientFrames {
     demand(connection.wasOpened(streamId), "a window of a stream that is not open");
     const stream = connection.stream(streamId);
     if (stream === undefined) return;
-    if (increment === 0) stream.close(ErrorCode.PROTOCOL_ERROR);
-    else if (stream.widen(increment) > MAX_WINDOW_BYTES) stream.close(ErrorCode.FLOW_CONTROL_ERROR);
+    if (increment === 0) this.refuse(streamId, ErrorCode.PROTOCOL_ERROR);
+    else if (stream.widen(increment) > MAX_WINDOW_BYTES) this.refuse(streamId, ErrorCode.FLOW_CONTROL_ERROR);
     else connection.pumpStream(stream);
   }
 
   private reset(streamId: number, bytes: Buffer, start: number, end: number): void {
     demand(end - start === 4, "half a reset", ErrorCode.FRAME_SIZE_ERROR);
     demand(this.connection.wasOpened(streamId), "a reset of a stream that is not open");
-    demand(this.resets.take(), "streams are reset too fast", ErrorCode.ENHANCE_YOUR_CALM);
+    this.countReset();
     this.connection.stream(streamId)?.destroy(bytes.readUInt32BE(start));
+  }
+
+  /** Resets a stream whose client did something wrong; who makes us do so again and again is no better than who resets them itself. */
+  private refuse(streamId: number, code: number): void {
+    this.countReset();
+    this.connection.resetStream(streamId, code);
+  }
+
+  private countReset(): void {
+    demand(this.resets.take(), "streams are reset too fast", ErrorCode.ENHANCE_YOUR_CALM);
   }
 
   private ping(flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {

@@ -2,6 +2,10 @@ import type { Socket } from "node:net";
 import { ErrorCode, FRAME_HEADER_BYTES, FrameType, MAX_FRAME_BYTES } from "./protocol.js";
 
 const SLAB_BYTES = 64 * 1024;
+const EMPTY = Buffer.alloc(0);
+/** Slabs that nobody writes into now: a connection that says nothing has none. */
+const spare: Buffer[] = [];
+const MAX_SPARE = 64;
 /** With so much on its way to a client that does not read, streams are asked to write no more. */
 const CONGESTED_BYTES = 256 * 1024;
 /** With so much, nothing more is read from it either: answers are made of what is read. */
@@ -12,7 +16,7 @@ const STUFFED_BYTES = 4 * 1024 * 1024;
  * of the event loop leaves in one write of the socket.
  */
 export class Output {
-  private slab = Buffer.alloc(0);
+  private slab: Buffer = EMPTY;
   /** What was not handed to the socket yet: from `start` to `end`. */
   private start = 0;
   private end = 0;
@@ -84,6 +88,7 @@ export class Output {
     if (socket.destroyed || socket.writableEnded) return;
     socket.write(this.slab.subarray(start, end));
     const { writableLength } = socket;
+    if (writableLength === 0) this.release();
     if (writableLength >= CONGESTED_BYTES) this.congested = true;
     if (writableLength >= STUFFED_BYTES && !this.stuffed) {
       this.stuffed = true;
@@ -97,7 +102,7 @@ export class Output {
     if (this.end + size > this.slab.length) {
       this.flush();
       // The socket may still have parts of the one before.
-      this.slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      this.slab = spare.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES);
       this.start = this.end = 0;
     }
     const { slab, end } = this;
@@ -113,6 +118,13 @@ export class Output {
       process.nextTick(flushScheduled, this);
     }
     return end + FRAME_HEADER_BYTES;
+  }
+
+  /** The system has taken everything: the slab may be written over. */
+  private release(): void {
+    if (spare.length < MAX_SPARE) spare.push(this.slab);
+    this.slab = EMPTY;
+    this.start = this.end = 0;
   }
 
   /** Called by {@link flushScheduled}. */

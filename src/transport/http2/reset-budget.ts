@@ -1,5 +1,6 @@
 /**
- * A client may cancel many watches at once, and that is no attack; one that opens and resets streams as fast as it can is (CVE-2023-44487).
+ * A client may cancel many watches at once, and that is no attack; one that opens and resets streams as fast as it can is (CVE-2023-44487),
+ * and so is one that has us reset them (CVE-2025-8671).
  */
 const BURST = 10_000;
 const PER_SECOND = 1_000;

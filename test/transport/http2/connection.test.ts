@@ -535,6 +535,15 @@ describe("faults", () => {
   });
 });
 
+describe("streams that are reset because of what their client does", () => {
+  it("without end are a fault too", async () => {
+    serve = () => undefined;
+    const client = new Client();
+    for (let i = 0; i < 12_000 && !client.isClosed; i += 1) client.request(2 * i + 1, 0).window(2 * i + 1, 0);
+    expect(await client.ended()).toBe(ErrorCode.ENHANCE_YOUR_CALM);
+  });
+});
+
 describe("a client that does not read", () => {
   it("is read from no more when its answers pile up, and all of them come when it reads again", async () => {
     let most = 0;
