@@ -11,7 +11,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
-import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
 import { UnfinishedRequests } from "./unfinished.js";
 
 const WINDOW_BYTES = 1024 * 1024;
@@ -42,7 +42,7 @@ export interface Http2Options {
 }
 
 interface SessionState {
-  readonly socket: Duplex;
+  readonly socket: Socket;
   /** Whether it has answered its last ping. */
   alive: boolean;
 }
@@ -74,7 +74,7 @@ export class Http2Side {
   }
 
   /** @param isInner it comes from inside of the process, where its other end knows when it is over */
-  accept(socket: Duplex, isInner = false): void {
+  accept(socket: Socket, isInner = false): void {
     // Without this a client that only half-closes would keep its session for ever.
     socket.allowHalfOpen = false;
     this.server.once("session", (session) => {
@@ -108,7 +108,7 @@ export class Http2Side {
     for (const session of this.sessions.keys()) session.destroy();
   }
 
-  private onSession(session: ServerHttp2Session, socket: Duplex): void {
+  private onSession(session: ServerHttp2Session, socket: Socket): void {
     this.sessions.set(session, { socket, alive: true });
     session.once("close", () => this.sessions.delete(session));
   }

@@ -10,10 +10,10 @@ import {
   type IncomingHttpHeaders,
   type OutgoingHttpHeaders,
 } from "node:http2";
-import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
 import type { LaneStream } from "../lane.js";
-import { duplexPair } from "./duplex-pair.js";
 import { ErrorCode } from "./protocol.js";
+import { socketPair } from "./socket-pair.js";
 
 /** What an answer may have on its way: enough without a network between. */
 const STREAM_WINDOW_BYTES = 64 * 1024;
@@ -33,7 +33,7 @@ export class Bridge {
   private closed = false;
 
   /** @param accept takes the far end as a new connection, once there is something to forward */
-  constructor(private readonly accept: (socket: Duplex) => void) {}
+  constructor(private readonly accept: (socket: Socket) => void) {}
 
   /** Sends a request on, and its answer back. @param ended it has no body */
   forward(stream: LaneStream, headers: IncomingHttpHeaders, ended: boolean): void {
@@ -71,9 +71,12 @@ export class Bridge {
 
   private open(): ClientHttp2Session {
     if (this.session?.closed === false) return this.session;
-    const [near, far] = duplexPair();
+    const near = socketPair((far) => {
+      far.on("error", ignore);
+      if (this.closed) far.destroy();
+      else this.accept(far);
+    });
     near.on("error", ignore);
-    far.on("error", ignore);
     const session = connect("http://bridge", {
       createConnection: () => near,
       maxSessionMemory: MAX_SESSION_MEMORY_MB,
@@ -81,11 +84,12 @@ export class Bridge {
       settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
     });
     session.on("error", ignore).on("close", () => this.sessions.delete(session));
-    // Not at "connect", which comes even when the session is gone by then.
-    session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+    session.once("connect", () => {
+      // It comes even when the session is gone by then.
+      if (!session.closed && !session.destroyed) session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+    });
     this.session = session;
     this.sessions.add(session);
-    this.accept(far);
     return session;
   }
 }

@@ -3,7 +3,6 @@
  */
 import type { IncomingHttpHeaders } from "node:http2";
 import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import type { LaneStream, StreamLane } from "../lane.js";
 import { UnfinishedRequests } from "../unfinished.js";
 import { Bridge } from "./bridge.js";
@@ -21,7 +20,7 @@ export interface LaneSideOptions {
   readonly clientStreamPaths: ReadonlySet<string>;
   readonly lanes: readonly StreamLane[];
   /** Takes a connection with what no lane wants. */
-  acceptOthers(socket: Duplex): void;
+  acceptOthers(socket: Socket): void;
 }
 
 interface Peer {
