@@ -11,6 +11,7 @@ import { MAX_LIST_BYTES, type IncomingHeaders } from "./incoming-headers.js";
 import { Output } from "./output.js";
 import {
   ConnectionFault,
+  CREDIT_BYTES,
   DEFAULT_WINDOW_BYTES,
   demand,
   ErrorCode,
@@ -18,12 +19,11 @@ import {
   MAX_STREAM_ID,
   MAX_WINDOW_BYTES,
   Setting,
+  WINDOW_BYTES,
 } from "./protocol.js";
 import { encodeSettings } from "./settings.js";
 import { Stream, type StreamOwner } from "./stream.js";
 
-const WINDOW_BYTES = 1024 * 1024;
-const CREDIT_BYTES = WINDOW_BYTES / 2;
 /** With so much that the client's windows have no room for, it may open no more streams: it asks and does not read. */
 const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
 const PING_BYTES = 8;
@@ -87,10 +87,6 @@ export class Connection implements StreamOwner {
       });
   }
 
-  get isOver(): boolean {
-    return this.over;
-  }
-
   /** Asks whether the client is still there. */
   ping(onPong: () => void): void {
     this.pongs.push(onPong);
@@ -110,10 +106,10 @@ export class Connection implements StreamOwner {
     this.closeWhenDone();
   }
 
-  /** Ends everything at once. */
+  /** Ends everything at once: nobody waits for a client that has vanished to take what is still on its way. */
   close(): void {
     this.output.flush();
-    this.socket.destroySoon();
+    this.socket.destroy();
     this.finish();
   }
 

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { ErrorCode, FRAME_HEADER_BYTES, FrameType, MAX_FRAME_BYTES } from "./protocol.js";
+import { ErrorCode, Flag, FRAME_HEADER_BYTES, FrameType, MAX_FRAME_BYTES } from "./protocol.js";
 
 const SLAB_BYTES = 64 * 1024;
 const EMPTY = Buffer.alloc(0);
@@ -58,13 +58,20 @@ export class Output {
   /** Writes a header block as a HEADERS frame and as many CONTINUATIONs as it takes. */
   headers(streamId: number, flags: number, block: Buffer): void {
     if (block.length <= MAX_FRAME_BYTES) {
-      this.frame(FrameType.HEADERS, flags | END_HEADERS, streamId, block);
+      this.frame(FrameType.HEADERS, flags | Flag.END_HEADERS, streamId, block);
       return;
     }
     for (let from = 0; from < block.length; from += MAX_FRAME_BYTES) {
       const to = Math.min(block.length, from + MAX_FRAME_BYTES);
       const type = from === 0 ? FrameType.HEADERS : FrameType.CONTINUATION;
-      this.frame(type, (from === 0 ? flags : 0) | (to === block.length ? END_HEADERS : 0), streamId, block, from, to);
+      this.frame(
+        type,
+        (from === 0 ? flags : 0) | (to === block.length ? Flag.END_HEADERS : 0),
+        streamId,
+        block,
+        from,
+        to,
+      );
     }
   }
 
@@ -134,7 +141,6 @@ export class Output {
   }
 }
 
-const END_HEADERS = 4;
 /** Shorter ones are copied faster byte by byte. */
 const SMALL_BYTES = 24;
 

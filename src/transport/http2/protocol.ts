@@ -6,6 +6,10 @@ export const FRAME_HEADER_BYTES = 9;
 export const MAX_FRAME_BYTES = 16_384;
 export const DEFAULT_WINDOW_BYTES = 65_535;
 export const MAX_WINDOW_BYTES = 0x7fff_ffff;
+/** Our own window, of a stream and of all of them together. */
+export const WINDOW_BYTES = 1024 * 1024;
+/** What was read is given back to the client as window when it is so much. */
+export const CREDIT_BYTES = WINDOW_BYTES / 2;
 export const MAX_STREAM_ID = 0x7fff_ffff;
 
 export const FrameType = {

@@ -1,13 +1,11 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import type { LaneStream, ResponseOptions } from "../lane.js";
 import { encodeHeaders } from "./hpack/index.js";
-import { Flag, FrameType } from "./protocol.js";
+import { CREDIT_BYTES, Flag, FrameType } from "./protocol.js";
 import { SendQueue, type SendOwner } from "./send-queue.js";
 
 /** With so much that the client's window has no room for, the writer is asked to wait. */
 const HIGH_WATER_BYTES = 16 * 1024;
-/** What was read is given back to the client as window when it is so much. */
-const CREDIT_BYTES = 512 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /** What a stream needs of its connection. */
