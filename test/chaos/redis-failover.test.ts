@@ -8,7 +8,7 @@ import { RedisCluster } from "../helpers/redis-cluster.js";
 import { RedisProcess } from "../helpers/redis-process.js";
 import { RedisSentinels } from "../helpers/redis-sentinels.js";
 import { freshPrefix } from "../helpers/redis-storage.js";
-import { ReportLoad } from "../helpers/report-load.js";
+import { ReportLoad, whenAvailable } from "../helpers/report-load.js";
 
 const AGENTS = times(40, (index) => `agent-${index}`);
 const ROUNDS = 5;
@@ -44,7 +44,7 @@ async function open(target: RedisTarget, waitReplicas: number): Promise<Opened> 
 async function expectAllKept(load: ReportLoad, { replica, follower }: Opened): Promise<void> {
   await load.stop();
   await load.expectKept(replica);
-  await follower.at(await replica.head());
+  await follower.at(await whenAvailable(() => replica.head()));
 }
 
 describe("primaries are killed again and again", () => {

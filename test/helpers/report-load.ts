@@ -89,7 +89,8 @@ export class ReportLoad {
     const messages: string[] = [];
     let afterRevision = 0;
     for (;;) {
-      const page = await storage.readHistory({ namespace: NAMESPACE, agentId, afterRevision, limit: HISTORY_PAGE });
+      const query = { namespace: NAMESPACE, agentId, afterRevision, limit: HISTORY_PAGE };
+      const page = await whenAvailable(() => storage.readHistory(query));
       const entries = page?.entries ?? [];
       for (const { message } of entries) if (message !== "") messages.push(message);
       afterRevision = entries.at(-1)?.revision ?? afterRevision;
@@ -131,6 +132,22 @@ export class ReportLoad {
     if (failure !== undefined && failure.reason !== EXPECTED_FAILURE) this.failures.add(failure.reason);
     return failure === undefined;
   }
+}
+
+/**
+ * Asks again for as long as the storage is away: a storage of another replica may find the next primary later than the one that
+ * answered the agents.
+ */
+export async function whenAvailable<T>(ask: () => Awaitable<T>): Promise<T> {
+  let outcome = await attempt(ask);
+  if (outcome.failure?.reason === EXPECTED_FAILURE) {
+    for await (const again of setInterval(REPEAT_MS, ask)) {
+      outcome = await attempt(again);
+      if (outcome.failure?.reason !== EXPECTED_FAILURE) break;
+    }
+  }
+  if (outcome.failure !== undefined) throw outcome.failure;
+  return outcome.value;
 }
 
 function byNumber(a: string, b: string): number {

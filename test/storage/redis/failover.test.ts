@@ -7,7 +7,7 @@ import { Follower } from "../../contract/storage/journal.js";
 import { RedisCluster } from "../../helpers/redis-cluster.js";
 import { RedisSentinels } from "../../helpers/redis-sentinels.js";
 import { freshPrefix, StorageEvents } from "../../helpers/redis-storage.js";
-import { ReportLoad } from "../../helpers/report-load.js";
+import { ReportLoad, whenAvailable } from "../../helpers/report-load.js";
 
 /** For how long a primary may be silent before it counts as failed, in milliseconds. */
 const SILENCE_MS = 1_500;
@@ -36,7 +36,7 @@ async function open(target: RedisTarget, waitReplicas: number): Promise<void> {
 
 /** What must hold after all: the watcher was told of every loss, and is where the log is. */
 async function expectFollowed(): Promise<void> {
-  const head = await replica.head();
+  const head = await whenAvailable(() => replica.head());
   await follower.at(head);
   expect(follower.position).toEqual(head);
 }
