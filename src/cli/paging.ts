@@ -1,41 +1,38 @@
-import type { Printer } from "./text/printer.js";
-
 /** The largest page that the API gives. */
 const MAX_PAGE = 1000;
 
-interface PageRequest {
+export interface PageRequest {
   readonly pageSize: number;
   readonly pageToken: string;
 }
 
-interface ItemPage<T> {
-  readonly items: readonly T[];
+/** One page of a list: `Field` holds its items. */
+export type Page<Field extends string> = Readonly<Record<Field, unknown[]>> & {
   /** Empty when there is no more. */
-  readonly nextPageToken: string;
-}
+  nextPageToken: string;
+};
 
 /**
  * Reads a list page by page.
  *
  * @param limit how many items are wanted; undefined: all
+ * @param field the field of a page that holds its items
  * @param read reads one page, which may be short and still have a next one
+ * @returns all of it as one page
  */
-export async function collectPages<T>(
+export async function collectPages<Field extends string, P extends Page<Field>>(
   limit: number | undefined,
-  read: (page: PageRequest) => Promise<ItemPage<T>>,
-): Promise<{ items: T[]; nextPageToken: string }> {
-  const items: T[] = [];
-  let pageToken = "";
-  do {
-    const pageSize = Math.min(MAX_PAGE, (limit ?? Infinity) - items.length);
-    const page = await read({ pageSize, pageToken });
-    items.push(...page.items);
-    pageToken = page.nextPageToken;
-  } while (pageToken !== "" && items.length < (limit ?? Infinity));
-  return { items, nextPageToken: pageToken };
-}
-
-/** Tells a person that there is more than the list shows. */
-export function printRest(err: Printer, nextPageToken: string): void {
-  if (nextPageToken !== "") err.line([{ text: "there is more: raise --limit", look: "dim" }]);
+  field: Field,
+  read: (page: PageRequest) => Promise<P>,
+): Promise<P> {
+  const most = limit ?? Infinity;
+  const all = await read({ pageSize: Math.min(MAX_PAGE, most), pageToken: "" });
+  while (all.nextPageToken !== "" && all[field].length < most) {
+    const pageSize = Math.min(MAX_PAGE, most - all[field].length);
+    const page = await read({ pageSize, pageToken: all.nextPageToken });
+    // A loop and not a spread: of a million items the arguments of one call would not fit on the stack.
+    for (const item of page[field]) all[field].push(item);
+    all.nextPageToken = page.nextPageToken;
+  }
+  return all;
 }

@@ -5,15 +5,15 @@ import {
   GetAgentResponseSchema,
   ListAgentsResponseSchema,
   RegisterAgentResponseSchema,
-  type ListAgentsResponse,
 } from "../../../gen/opscore/v1/agent_service_pb.js";
+import { showItem, showList } from "../answers.js";
 import { apiJson } from "../api-json.js";
 import type { Host } from "../command.js";
+import { AGENT_FILTER, LIMIT, METADATA, REQUEST_ID } from "../common-flags.js";
 import { implementCall } from "../connection.js";
 import { listed, maybe, optional, repeated, required, toggle } from "../flags.js";
 import { given } from "../given.js";
-import { collectPages, printRest } from "../paging.js";
-import { anyText, duration, int64, jsonObject, label, wholeNumber } from "../readers.js";
+import { anyText, duration, int64, label } from "../readers.js";
 import { printAgent, printAgents } from "../views/agents.js";
 import { livenessWord, stateWord } from "../words.js";
 import { defineSimulate } from "./agent-simulate.js";
@@ -39,33 +39,26 @@ function defineList(command: Command, host: Host): void {
     ],
     positionals: {},
     flags: {
-      selector: optional("-l, --selector <selector>", "a label selector, such as env=prod,tier in (web,db)", anyText),
-      capability: repeated("--capability <word>", "only agents that can do this", anyText),
-      state: listed("--state <state>", "only agents in this state", stateWord),
+      ...AGENT_FILTER,
+      states: listed("--state <state>", "only agents in this state", stateWord),
       liveness: listed("--liveness <liveness>", "only agents of this liveness", livenessWord),
-      limit: optional("--limit <count>", "at most so many (default: all)", wholeNumber(1, 1_000_000)),
+      limit: LIMIT,
     },
-    async run({ selector, capability, state, liveness, limit }, { client, io, out, err, json, signal }) {
+    async run({ labelSelector, capabilities, states, liveness, limit }, context) {
+      const { client, signal } = context;
       const filter = {
-        labelSelector: selector ?? "",
-        capabilities: [...capability],
-        states: [...state],
+        ...given({ labelSelector }),
+        capabilities: [...capabilities],
+        states: [...states],
         liveness: [...liveness],
       };
-      const { items, nextPageToken } = await collectPages(limit, async (page) => {
-        const answer: ListAgentsResponse = await client.agents.listAgents({ ...filter, ...page }, { signal });
-        return { items: answer.agents, nextPageToken: answer.nextPageToken };
+      return showList(context, limit, {
+        schema: ListAgentsResponseSchema,
+        field: "agents",
+        none: "no agents",
+        read: (page) => client.agents.listAgents({ ...filter, ...page }, { signal }),
+        print: printAgents,
       });
-      if (json) {
-        const answer = { $typeName: ListAgentsResponseSchema.typeName, agents: items, nextPageToken };
-        out.json(apiJson(ListAgentsResponseSchema, answer));
-      } else if (items.length === 0) {
-        err.line([{ text: "no agents", look: "dim" }]);
-      } else {
-        printAgents(out, items, io.scheduler.now());
-        printRest(err, nextPageToken);
-      }
-      return undefined;
     },
   });
 }
@@ -75,11 +68,10 @@ function defineGet(command: Command, host: Host): void {
     summary: "Show one agent and its state",
     positionals: { agentId: required("agent-id", "the agent", anyText) },
     flags: {},
-    async run({ agentId }, { client, io, out, json, signal }) {
+    async run({ agentId }, context) {
+      const { client, signal } = context;
       const answer = await client.agents.getAgent({ agentId }, { signal });
-      if (json) out.json(apiJson(GetAgentResponseSchema, answer));
-      else if (answer.agent !== undefined) printAgent(out, answer.agent, io.scheduler.now());
-      return undefined;
+      return showItem(context, GetAgentResponseSchema, answer, answer.agent, printAgent);
     },
   });
 }
@@ -100,7 +92,7 @@ function defineRegister(command: Command, host: Host): void {
       capability: repeated("--capability <word>", "what it can do", anyText),
       label: repeated("--label <key=value>", "a word to select it by", label),
       contactEndpoint: optional("--contact-endpoint <url>", "where the agent takes requests", anyText),
-      metadata: optional("--metadata <json>", "free data: a JSON object, @FILE, or - for standard input", jsonObject),
+      metadata: METADATA,
       leaseTtl: optional(
         "--lease-ttl <duration>",
         "how long it stays alive unheard (default: for ever)",
@@ -111,7 +103,7 @@ function defineRegister(command: Command, host: Host): void {
         "--keep-state",
         "leave incarnation, lease and state of a registered agent alone, and how it takes tasks",
       ),
-      requestId: optional("--request-id <id>", "makes the call safe to repeat for 10 minutes", anyText),
+      requestId: REQUEST_ID,
     },
     async run(values, { client, io, out, err, json, signal }) {
       const { capability, label: labels, leaseTtl, ...rest } = values;

@@ -6,18 +6,18 @@ import {
   SessionSchema,
   StartSessionResponseSchema,
   UpdateSessionResponseSchema,
-  type ListSessionsResponse,
 } from "../../../gen/opscore/v1/session_service_pb.js";
 import { TaskEventSchema, TaskSchema } from "../../../gen/opscore/v1/task_service_pb.js";
 import type { SessionEntry, TaskEntry } from "../../client/index.js";
+import { showItem, showList } from "../answers.js";
 import { apiJson } from "../api-json.js";
 import type { Host } from "../command.js";
+import { LIMIT, METADATA, REQUEST_ID } from "../common-flags.js";
 import { implementCall, implementLasting } from "../connection.js";
 import { usageFailure } from "../failure.js";
 import { listed, optional, repeated, required, rest, toggle } from "../flags.js";
 import { given } from "../given.js";
-import { collectPages, printRest } from "../paging.js";
-import { anyText, int64, jsonObject, wholeNumber } from "../readers.js";
+import { anyText, int64, jsonObject } from "../readers.js";
 import { TASK_WIDTHS } from "../views/event-lines.js";
 import { sessionEventView, sessionSnapshotView, taskEventView, taskSnapshotView } from "../views/events.js";
 import { printSession, printSessions } from "../views/sessions.js";
@@ -61,14 +61,13 @@ function defineStart(command: Command, host: Host): void {
     flags: {
       sessionId: optional("--session-id <id>", "the session; not given: the server makes an id", anyText),
       workflowId: optional("--workflow-id <id>", "the workflow that it runs", anyText),
-      metadata: optional("--metadata <json>", "free data: a JSON object, @FILE, or - for standard input", jsonObject),
-      requestId: optional("--request-id <id>", "makes the call safe to repeat for 10 minutes", anyText),
+      metadata: METADATA,
+      requestId: REQUEST_ID,
     },
-    async run(values, { client, io, out, json, signal }) {
+    async run(values, context) {
+      const { client, signal } = context;
       const answer = await client.sessions.startSession(given(values), { signal });
-      if (json) out.json(apiJson(StartSessionResponseSchema, answer));
-      else if (answer.session !== undefined) printSession(out, answer.session, io.scheduler.now());
-      return undefined;
+      return showItem(context, StartSessionResponseSchema, answer, answer.session, printSession);
     },
   });
 }
@@ -78,11 +77,10 @@ function defineGet(command: Command, host: Host): void {
     summary: "Show one session",
     positionals: { sessionId: required("session-id", "the session", anyText) },
     flags: {},
-    async run({ sessionId }, { client, io, out, json, signal }) {
+    async run({ sessionId }, context) {
+      const { client, signal } = context;
       const answer = await client.sessions.getSession({ sessionId }, { signal });
-      if (json) out.json(apiJson(GetSessionResponseSchema, answer));
-      else if (answer.session !== undefined) printSession(out, answer.session, io.scheduler.now());
-      return undefined;
+      return showItem(context, GetSessionResponseSchema, answer, answer.session, printSession);
     },
   });
 }
@@ -98,13 +96,14 @@ function defineUpdate(command: Command, host: Host): void {
     positionals: { sessionId: required("session-id", "the session", anyText) },
     flags: {
       status: optional("--status <status>", "its new status", statusWord),
-      metadata: optional("--metadata <json>", "free data: a JSON object, @FILE, or - for standard input", jsonObject),
+      metadata: METADATA,
       result: optional("--result <json>", "what came of it: a JSON object, @FILE, or -", jsonObject),
       error: optional("--error <text>", "why it failed, for people", anyText),
       expectedRevision: optional("--if-revision <number>", "only if it has this revision", int64),
-      requestId: optional("--request-id <id>", "makes the call safe to repeat for 10 minutes", anyText),
+      requestId: REQUEST_ID,
     },
-    async run(values, { client, io, out, json, signal }) {
+    async run(values, context) {
+      const { client, signal } = context;
       const { sessionId, expectedRevision, requestId, ...changes } = values;
       const session = given(changes);
       const paths = Object.keys(session);
@@ -116,9 +115,7 @@ function defineUpdate(command: Command, host: Host): void {
         { session: { ...session, sessionId }, updateMask: { paths }, ...given({ expectedRevision, requestId }) },
         { signal },
       );
-      if (json) out.json(apiJson(UpdateSessionResponseSchema, answer));
-      else if (answer.session !== undefined) printSession(out, answer.session, io.scheduler.now());
-      return undefined;
+      return showItem(context, UpdateSessionResponseSchema, answer, answer.session, printSession);
     },
   });
 }
@@ -132,24 +129,18 @@ function defineList(command: Command, host: Host): void {
       agentId: optional("--agent <agent-id>", "only sessions of this agent", anyText),
       workflowId: optional("--workflow <workflow-id>", "only sessions of this workflow", anyText),
       statuses: listed("--status <status>", "only sessions with this status", statusWord),
-      limit: optional("--limit <count>", "at most so many (default: all)", wholeNumber(1, 1_000_000)),
+      limit: LIMIT,
     },
-    async run({ limit, agentId, workflowId, statuses }, { client, io, out, err, json, signal }) {
+    async run({ limit, agentId, workflowId, statuses }, context) {
+      const { client, signal } = context;
       const filter = { ...given({ agentId, workflowId }), statuses: [...statuses] };
-      const { items, nextPageToken } = await collectPages(limit, async (page) => {
-        const answer: ListSessionsResponse = await client.sessions.listSessions({ ...filter, ...page }, { signal });
-        return { items: answer.sessions, nextPageToken: answer.nextPageToken };
+      return showList(context, limit, {
+        schema: ListSessionsResponseSchema,
+        field: "sessions",
+        none: "no sessions",
+        read: (page) => client.sessions.listSessions({ ...filter, ...page }, { signal }),
+        print: printSessions,
       });
-      if (json) {
-        const answer = { $typeName: ListSessionsResponseSchema.typeName, sessions: items, nextPageToken };
-        out.json(apiJson(ListSessionsResponseSchema, answer));
-      } else if (items.length === 0) {
-        err.line([{ text: "no sessions", look: "dim" }]);
-      } else {
-        printSessions(out, items, io.scheduler.now());
-        printRest(err, nextPageToken);
-      }
-      return undefined;
     },
   });
 }

@@ -4,8 +4,9 @@ import { StateEventSchema } from "../../../gen/opscore/v1/state_service_pb.js";
 import type { StateEntry } from "../../client/index.js";
 import { apiJson } from "../api-json.js";
 import type { Host } from "../command.js";
+import { EVENT_FILTER } from "../common-flags.js";
 import { implementLasting, type ClientContext } from "../connection.js";
-import { listed, optional, repeated, rest, toggle } from "../flags.js";
+import { rest, toggle } from "../flags.js";
 import { LiveView } from "../live/live-view.js";
 import { StateBoard } from "../live/state-board.js";
 import { anyText } from "../readers.js";
@@ -13,7 +14,6 @@ import { printable } from "../text/printable.js";
 import { span } from "../text/rich.js";
 import { stateEventView, stateSnapshotView } from "../views/events.js";
 import { follow, lineSink, WATCH_FLAGS, type EntryPrinter } from "../watching.js";
-import { stateWord } from "../words.js";
 
 /** How a watch of states is printed, line by line. */
 export const STATE_ENTRIES: EntryPrinter<StateEntry> = {
@@ -37,13 +37,7 @@ export function defineWatch(command: Command, host: Host): void {
     ],
     positionals: { agentIds: rest("agent-id", "only these agents, which need not exist yet", anyText, 0) },
     flags: {
-      labelSelector: optional(
-        "-l, --selector <selector>",
-        "a label selector, such as env=prod,tier in (web,db)",
-        anyText,
-      ),
-      capabilities: repeated("--capability <word>", "only agents that can do this", anyText),
-      states: listed("--state <state>", "only events into or out of this state", stateWord),
+      ...EVENT_FILTER,
       ...WATCH_FLAGS,
       plain: toggle("--plain", "one line for each event, also on a terminal"),
     },

@@ -4,11 +4,11 @@ import {
   GetStateHistoryResponseSchema,
   GetStateResponseSchema,
   SetStateResponseSchema,
-  type GetStateHistoryResponse,
-  type StateEvent,
 } from "../../../gen/opscore/v1/state_service_pb.js";
+import { showItem } from "../answers.js";
 import { apiJson } from "../api-json.js";
 import type { Host } from "../command.js";
+import { REQUEST_ID } from "../common-flags.js";
 import { implementCall } from "../connection.js";
 import { listed, optional, required } from "../flags.js";
 import { given } from "../given.js";
@@ -36,11 +36,10 @@ function defineGet(command: Command, host: Host): void {
     summary: "Show the state of one agent",
     positionals: { agentId: required("agent-id", "the agent", anyText) },
     flags: {},
-    async run({ agentId }, { client, io, out, json, signal }) {
+    async run({ agentId }, context) {
+      const { client, signal } = context;
       const answer = await client.states.getState({ agentId }, { signal });
-      if (json) out.json(apiJson(GetStateResponseSchema, answer));
-      else if (answer.state !== undefined) printState(out, answer.state, io.scheduler.now());
-      return undefined;
+      return showItem(context, GetStateResponseSchema, answer, answer.state, printState);
     },
   });
 }
@@ -73,7 +72,7 @@ function defineSet(command: Command, host: Host): void {
         "how long to hold it for an agent that is not registered; 0: not at all (default: 5s)",
         duration(0, MAX_HOLD_MS),
       ),
-      requestId: optional("--request-id <id>", "makes the call safe to repeat for 10 minutes", anyText),
+      requestId: REQUEST_ID,
     },
     async run({ expectedStates, hold, ...rest }, { client, io, out, err, json, signal }) {
       const answer = await client.states.setState(
@@ -111,17 +110,12 @@ function defineHistory(command: Command, host: Host): void {
     },
     async run({ agentId, afterRevision, last }, { client, out, json, signal }) {
       const filter = { agentId, afterRevision: afterRevision ?? 0n };
-      const { items } = await collectPages<StateEvent>(undefined, async (page) => {
-        const answer: GetStateHistoryResponse = await client.states.getStateHistory({ ...filter, ...page }, { signal });
-        return { items: answer.events, nextPageToken: answer.nextPageToken };
-      });
-      const events = last === undefined ? items : items.slice(-last);
-      if (json) {
-        const answer = { $typeName: GetStateHistoryResponseSchema.typeName, events, nextPageToken: "" };
-        out.json(apiJson(GetStateHistoryResponseSchema, answer));
-      } else {
-        printHistory(out, events);
-      }
+      const answer = await collectPages(undefined, "events", (page) =>
+        client.states.getStateHistory({ ...filter, ...page }, { signal }),
+      );
+      if (last !== undefined) answer.events = answer.events.slice(-last);
+      if (json) out.json(apiJson(GetStateHistoryResponseSchema, answer));
+      else printHistory(out, answer.events);
       return undefined;
     },
   });

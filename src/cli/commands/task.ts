@@ -4,15 +4,14 @@ import {
   GetTaskResponseSchema,
   ListTasksResponseSchema,
   RetryTaskResponseSchema,
-  type ListTasksResponse,
 } from "../../../gen/opscore/v1/task_service_pb.js";
-import { apiJson } from "../api-json.js";
+import { showItem, showList } from "../answers.js";
 import type { Host } from "../command.js";
+import { LIMIT } from "../common-flags.js";
 import { implementCall } from "../connection.js";
 import { listed, optional, required } from "../flags.js";
 import { given } from "../given.js";
-import { collectPages, printRest } from "../paging.js";
-import { anyText, wholeNumber } from "../readers.js";
+import { anyText } from "../readers.js";
 import { printTask, printTasks } from "../views/tasks.js";
 import { taskStatusWord } from "../words.js";
 
@@ -43,24 +42,18 @@ function defineList(command: Command, host: Host): void {
       sessionId: optional("--session <session-id>", "only tasks of this session", anyText),
       agentId: optional("--agent <agent-id>", "only tasks that this agent has, or had last", anyText),
       statuses: listed("--status <status>", "only tasks with this status", taskStatusWord),
-      limit: optional("--limit <count>", "at most so many (default: all)", wholeNumber(1, 1_000_000)),
+      limit: LIMIT,
     },
-    async run({ limit, sessionId, agentId, statuses }, { client, io, out, err, json, signal }) {
+    async run({ limit, sessionId, agentId, statuses }, context) {
+      const { client, signal } = context;
       const filter = { ...given({ sessionId, agentId }), statuses: [...statuses] };
-      const { items, nextPageToken } = await collectPages(limit, async (page) => {
-        const answer: ListTasksResponse = await client.tasks.listTasks({ ...filter, ...page }, { signal });
-        return { items: answer.tasks, nextPageToken: answer.nextPageToken };
+      return showList(context, limit, {
+        schema: ListTasksResponseSchema,
+        field: "tasks",
+        none: "no tasks",
+        read: (page) => client.tasks.listTasks({ ...filter, ...page }, { signal }),
+        print: printTasks,
       });
-      if (json) {
-        const answer = { $typeName: ListTasksResponseSchema.typeName, tasks: items, nextPageToken };
-        out.json(apiJson(ListTasksResponseSchema, answer));
-      } else if (items.length === 0) {
-        err.line([{ text: "no tasks", look: "dim" }]);
-      } else {
-        printTasks(out, items, io.scheduler.now());
-        printRest(err, nextPageToken);
-      }
-      return undefined;
     },
   });
 }
@@ -70,11 +63,10 @@ function defineGet(command: Command, host: Host): void {
     summary: "Show one task",
     positionals: POSITIONALS,
     flags: {},
-    async run(key, { client, io, out, json, signal }) {
+    async run(key, context) {
+      const { client, signal } = context;
       const answer = await client.tasks.getTask(key, { signal });
-      if (json) out.json(apiJson(GetTaskResponseSchema, answer));
-      else if (answer.task !== undefined) printTask(out, answer.task, io.scheduler.now());
-      return undefined;
+      return showItem(context, GetTaskResponseSchema, answer, answer.task, printTask);
     },
   });
 }
@@ -85,11 +77,10 @@ function defineRetry(command: Command, host: Host): void {
     details: "A session that failed with it goes on.",
     positionals: POSITIONALS,
     flags: {},
-    async run(key, { client, io, out, json, signal }) {
+    async run(key, context) {
+      const { client, signal } = context;
       const answer = await client.tasks.retryTask(key, { signal });
-      if (json) out.json(apiJson(RetryTaskResponseSchema, answer));
-      else if (answer.task !== undefined) printTask(out, answer.task, io.scheduler.now());
-      return undefined;
+      return showItem(context, RetryTaskResponseSchema, answer, answer.task, printTask);
     },
   });
 }
@@ -100,11 +91,10 @@ function defineCancel(command: Command, host: Host): void {
     details: "An agent that works on it is told. Tasks that depend on it will not run.",
     positionals: POSITIONALS,
     flags: { message: optional("--message <text>", "why, for people", anyText) },
-    async run({ sessionId, taskId, ...options }, { client, io, out, json, signal }) {
+    async run({ sessionId, taskId, ...options }, context) {
+      const { client, signal } = context;
       const answer = await client.tasks.cancelTask({ sessionId, taskId, ...given(options) }, { signal });
-      if (json) out.json(apiJson(CancelTaskResponseSchema, answer));
-      else if (answer.task !== undefined) printTask(out, answer.task, io.scheduler.now());
-      return undefined;
+      return showItem(context, CancelTaskResponseSchema, answer, answer.task, printTask);
     },
   });
 }

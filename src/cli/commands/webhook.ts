@@ -6,22 +6,18 @@ import {
   ListDeadDeliveriesResponseSchema,
   ListWebhooksResponseSchema,
   ReplayWebhookResponseSchema,
-  type ListDeadDeliveriesResponse,
-  type ListWebhooksResponse,
 } from "../../../gen/opscore/v1/webhook_service_pb.js";
+import { showDeleted, showItem, showList } from "../answers.js";
 import { apiJson } from "../api-json.js";
 import type { Host } from "../command.js";
+import { EVENT_FILTER, LIMIT } from "../common-flags.js";
 import { implementCall } from "../connection.js";
-import { listed, optional, repeated, required } from "../flags.js";
+import { optional, repeated, required } from "../flags.js";
 import { given } from "../given.js";
-import { collectPages, printRest } from "../paging.js";
-import { anyText, httpUrl, secretText, wholeNumber } from "../readers.js";
-import { printable } from "../text/printable.js";
+import { anyText, httpUrl, secretText } from "../readers.js";
 import { printDeadDeliveries, printWebhook, printWebhooks } from "../views/webhooks.js";
-import { stateWord } from "../words.js";
 
 const WEBHOOK_ID = required("webhook-id", "the webhook", anyText);
-const LIMIT = optional("--limit <count>", "at most so many (default: all)", wholeNumber(1, 1_000_000));
 
 /** `opscore webhook`: watches that are sent to a URL. */
 export function define(group: Command, host: Host): void {
@@ -49,13 +45,7 @@ function defineCreate(command: Command, host: Host): void {
     flags: {
       webhookId: optional("--id <webhook-id>", "the webhook; not given: the server makes an id", anyText),
       agentIds: repeated("--agent <agent-id>", "only this agent, which need not exist yet", anyText),
-      labelSelector: optional(
-        "-l, --selector <selector>",
-        "a label selector, such as env=prod,tier in (web,db)",
-        anyText,
-      ),
-      capabilities: repeated("--capability <word>", "only agents that can do this", anyText),
-      states: listed("--state <state>", "only events into or out of this state", stateWord),
+      ...EVENT_FILTER,
       secret: optional(
         "--secret <secret>",
         "what to sign with: as it is, from a file (@FILE), or from standard input (-); not given: the server makes one",
@@ -96,21 +86,15 @@ function defineList(command: Command, host: Host): void {
     details: "In the order of their ids.",
     positionals: {},
     flags: { limit: LIMIT },
-    async run({ limit }, { client, io, out, err, json, signal }) {
-      const { items, nextPageToken } = await collectPages(limit, async (page) => {
-        const answer: ListWebhooksResponse = await client.webhooks.listWebhooks(page, { signal });
-        return { items: answer.webhooks, nextPageToken: answer.nextPageToken };
+    async run({ limit }, context) {
+      const { client, signal } = context;
+      return showList(context, limit, {
+        schema: ListWebhooksResponseSchema,
+        field: "webhooks",
+        none: "no webhooks",
+        read: (page) => client.webhooks.listWebhooks(page, { signal }),
+        print: printWebhooks,
       });
-      if (json) {
-        const answer = { $typeName: ListWebhooksResponseSchema.typeName, webhooks: items, nextPageToken };
-        out.json(apiJson(ListWebhooksResponseSchema, answer));
-      } else if (items.length === 0) {
-        err.line([{ text: "no webhooks", look: "dim" }]);
-      } else {
-        printWebhooks(out, items, io.scheduler.now());
-        printRest(err, nextPageToken);
-      }
-      return undefined;
     },
   });
 }
@@ -120,11 +104,10 @@ function defineGet(command: Command, host: Host): void {
     summary: "Show one webhook, and how far it has got",
     positionals: { webhookId: WEBHOOK_ID },
     flags: {},
-    async run({ webhookId }, { client, io, out, json, signal }) {
+    async run({ webhookId }, context) {
+      const { client, signal } = context;
       const answer = await client.webhooks.getWebhook({ webhookId }, { signal });
-      if (json) out.json(apiJson(GetWebhookResponseSchema, answer));
-      else if (answer.webhook !== undefined) printWebhook(out, answer.webhook, io.scheduler.now());
-      return undefined;
+      return showItem(context, GetWebhookResponseSchema, answer, answer.webhook, printWebhook);
     },
   });
 }
@@ -135,15 +118,10 @@ function defineDelete(command: Command, host: Host): void {
     details: "A request that is on its way is not called back. What was given up is forgotten with it.",
     positionals: { webhookId: WEBHOOK_ID },
     flags: {},
-    async run({ webhookId }, { client, out, json, signal }) {
+    async run({ webhookId }, context) {
+      const { client, signal } = context;
       const answer = await client.webhooks.deleteWebhook({ webhookId }, { signal });
-      if (json) out.json(apiJson(DeleteWebhookResponseSchema, answer));
-      else
-        out.line([
-          { text: printable(webhookId), look: "bold" },
-          { text: "  deleted", look: "dim" },
-        ]);
-      return undefined;
+      return showDeleted(context, DeleteWebhookResponseSchema, answer, webhookId);
     },
   });
 }
@@ -165,11 +143,10 @@ function defineReplay(command: Command, host: Host): void {
         anyText,
       ),
     },
-    async run({ webhookId, ...options }, { client, io, out, json, signal }) {
+    async run({ webhookId, ...options }, context) {
+      const { client, signal } = context;
       const answer = await client.webhooks.replayWebhook({ webhookId, ...given(options) }, { signal });
-      if (json) out.json(apiJson(ReplayWebhookResponseSchema, answer));
-      else if (answer.webhook !== undefined) printWebhook(out, answer.webhook, io.scheduler.now());
-      return undefined;
+      return showItem(context, ReplayWebhookResponseSchema, answer, answer.webhook, printWebhook);
     },
   });
 }
@@ -180,22 +157,15 @@ function defineDeadDeliveries(command: Command, host: Host): void {
     details: "The oldest first; the last 1,000 are kept. Each has the token with which it can be sent again.",
     positionals: { webhookId: WEBHOOK_ID },
     flags: { limit: LIMIT },
-    async run({ webhookId, limit }, { client, io, out, err, json, signal }) {
-      const { items, nextPageToken } = await collectPages(limit, async (page) => {
-        const request = { webhookId, ...page };
-        const answer: ListDeadDeliveriesResponse = await client.webhooks.listDeadDeliveries(request, { signal });
-        return { items: answer.deadDeliveries, nextPageToken: answer.nextPageToken };
+    async run({ webhookId, limit }, context) {
+      const { client, signal } = context;
+      return showList(context, limit, {
+        schema: ListDeadDeliveriesResponseSchema,
+        field: "deadDeliveries",
+        none: "no dead deliveries",
+        read: (page) => client.webhooks.listDeadDeliveries({ webhookId, ...page }, { signal }),
+        print: printDeadDeliveries,
       });
-      if (json) {
-        const answer = { $typeName: ListDeadDeliveriesResponseSchema.typeName, deadDeliveries: items, nextPageToken };
-        out.json(apiJson(ListDeadDeliveriesResponseSchema, answer));
-      } else if (items.length === 0) {
-        err.line([{ text: "no dead deliveries", look: "dim" }]);
-      } else {
-        printDeadDeliveries(out, items, io.scheduler.now());
-        printRest(err, nextPageToken);
-      }
-      return undefined;
     },
   });
 }

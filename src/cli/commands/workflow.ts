@@ -6,18 +6,18 @@ import {
   ListWorkflowsResponseSchema,
   PutWorkflowResponseSchema,
   TriggerWorkflowResponseSchema,
-  type ListWorkflowsResponse,
 } from "../../../gen/opscore/v1/workflow_service_pb.js";
 import type { FileDefinition } from "../../services/workflows/definition-files.js";
+import { showDeleted, showItem, showList } from "../answers.js";
 import { apiJson } from "../api-json.js";
 import type { Host } from "../command.js";
+import { LIMIT, REQUEST_ID } from "../common-flags.js";
 import { implementCall } from "../connection.js";
 import { definitionFailure } from "../definitions.js";
 import { usageFailure } from "../failure.js";
 import { optional, required, rest } from "../flags.js";
 import { given } from "../given.js";
-import { collectPages, printRest } from "../paging.js";
-import { anyText, int64, jsonObject, wholeNumber } from "../readers.js";
+import { anyText, int64, jsonObject } from "../readers.js";
 import { printable } from "../text/printable.js";
 import { printSession } from "../views/sessions.js";
 import { printWorkflow, printWorkflows } from "../views/workflows.js";
@@ -77,22 +77,16 @@ function defineList(command: Command, host: Host): void {
     summary: "List workflows",
     details: "In the order of their ids.",
     positionals: {},
-    flags: { limit: optional("--limit <count>", "at most so many (default: all)", wholeNumber(1, 1_000_000)) },
-    async run({ limit }, { client, io, out, err, json, signal }) {
-      const { items, nextPageToken } = await collectPages(limit, async (page) => {
-        const answer: ListWorkflowsResponse = await client.workflows.listWorkflows(page, { signal });
-        return { items: answer.workflows, nextPageToken: answer.nextPageToken };
+    flags: { limit: LIMIT },
+    async run({ limit }, context) {
+      const { client, signal } = context;
+      return showList(context, limit, {
+        schema: ListWorkflowsResponseSchema,
+        field: "workflows",
+        none: "no workflows",
+        read: (page) => client.workflows.listWorkflows(page, { signal }),
+        print: printWorkflows,
       });
-      if (json) {
-        const answer = { $typeName: ListWorkflowsResponseSchema.typeName, workflows: items, nextPageToken };
-        out.json(apiJson(ListWorkflowsResponseSchema, answer));
-      } else if (items.length === 0) {
-        err.line([{ text: "no workflows", look: "dim" }]);
-      } else {
-        printWorkflows(out, items, io.scheduler.now());
-        printRest(err, nextPageToken);
-      }
-      return undefined;
     },
   });
 }
@@ -102,11 +96,10 @@ function defineGet(command: Command, host: Host): void {
     summary: "Show one workflow",
     positionals: { workflowId: WORKFLOW_ID },
     flags: {},
-    async run({ workflowId }, { client, io, out, json, signal }) {
+    async run({ workflowId }, context) {
+      const { client, signal } = context;
       const answer = await client.workflows.getWorkflow({ workflowId }, { signal });
-      if (json) out.json(apiJson(GetWorkflowResponseSchema, answer));
-      else if (answer.workflow !== undefined) printWorkflow(out, answer.workflow, io.scheduler.now());
-      return undefined;
+      return showItem(context, GetWorkflowResponseSchema, answer, answer.workflow, printWorkflow);
     },
   });
 }
@@ -117,15 +110,10 @@ function defineDelete(command: Command, host: Host): void {
     details: "Sessions that run it go on.",
     positionals: { workflowId: WORKFLOW_ID },
     flags: { expectedRevision: optional("--if-revision <number>", "only if it has this revision", int64) },
-    async run({ workflowId, ...options }, { client, out, json, signal }) {
+    async run({ workflowId, ...options }, context) {
+      const { client, signal } = context;
       const answer = await client.workflows.deleteWorkflow({ workflowId, ...given(options) }, { signal });
-      if (json) out.json(apiJson(DeleteWorkflowResponseSchema, answer));
-      else
-        out.line([
-          { text: printable(workflowId), look: "bold" },
-          { text: "  deleted", look: "dim" },
-        ]);
-      return undefined;
+      return showDeleted(context, DeleteWorkflowResponseSchema, answer, workflowId);
     },
   });
 }
@@ -147,16 +135,15 @@ function defineTrigger(command: Command, host: Host): void {
       initialPayload: optional("--payload <json>", "for the first tasks: a JSON object, @FILE, or -", jsonObject),
       sessionId: optional("--session-id <id>", "the session; not given: the server makes an id", anyText),
       metadata: optional("--metadata <json>", "kept on the session: a JSON object, @FILE, or -", jsonObject),
-      requestId: optional("--request-id <id>", "makes the call safe to repeat for 10 minutes", anyText),
+      requestId: REQUEST_ID,
     },
-    async run({ workflowIds, file, agentId, capability, ...options }, { client, io, out, json, signal }) {
+    async run({ workflowIds, file, agentId, capability, ...options }, context) {
+      const { client, signal } = context;
       const answer = await client.workflows.triggerWorkflow(
         { target: target(agentId, capability), definition: await definition(workflowIds, file), ...given(options) },
         { signal },
       );
-      if (json) out.json(apiJson(TriggerWorkflowResponseSchema, answer));
-      else if (answer.session !== undefined) printSession(out, answer.session, io.scheduler.now());
-      return undefined;
+      return showItem(context, TriggerWorkflowResponseSchema, answer, answer.session, printSession);
     },
   });
 }
@@ -192,11 +179,10 @@ function defineCancel(command: Command, host: Host): void {
     details: "Agents that work on one are told.",
     positionals: { sessionId: required("session-id", "the session that runs the workflow", anyText) },
     flags: { message: optional("--message <text>", "why, for people", anyText) },
-    async run({ sessionId, ...options }, { client, io, out, json, signal }) {
+    async run({ sessionId, ...options }, context) {
+      const { client, signal } = context;
       const answer = await client.workflows.cancelWorkflow({ sessionId, ...given(options) }, { signal });
-      if (json) out.json(apiJson(CancelWorkflowResponseSchema, answer));
-      else if (answer.session !== undefined) printSession(out, answer.session, io.scheduler.now());
-      return undefined;
+      return showItem(context, CancelWorkflowResponseSchema, answer, answer.session, printSession);
     },
   });
 }

@@ -1,0 +1,29 @@
+/**
+ * What several commands take, in the same words.
+ */
+import { listed, optional, repeated } from "./flags.js";
+import { anyText, jsonObject, wholeNumber } from "./readers.js";
+import { stateWord } from "./words.js";
+
+/** How long a list becomes. */
+export const LIMIT = optional("--limit <count>", "at most so many (default: all)", wholeNumber(1, 1_000_000));
+
+export const METADATA = optional(
+  "--metadata <json>",
+  "free data: a JSON object, @FILE, or - for standard input",
+  jsonObject,
+);
+
+export const REQUEST_ID = optional("--request-id <id>", "makes the call safe to repeat for 10 minutes", anyText);
+
+/** Which agents a list or a watch is about. */
+export const AGENT_FILTER = {
+  labelSelector: optional("-l, --selector <selector>", "a label selector, such as env=prod,tier in (web,db)", anyText),
+  capabilities: repeated("--capability <word>", "only agents that can do this", anyText),
+};
+
+/** Which events of those agents. */
+export const EVENT_FILTER = {
+  ...AGENT_FILTER,
+  states: listed("--state <state>", "only events into or out of this state", stateWord),
+};
