@@ -98,7 +98,7 @@ class Run {
       }
       case "status": {
         const { sessionId, status } = command;
-        const patch = { status: SessionStatus[status], ...(command.byHand ? { result: BY_HAND } : {}) };
+        const patch = { status: SessionStatus[status], ...(command.byHand ? BY_HAND : {}) };
         const expected = model.updateSession(sessionId, status, command.byHand ? BY_HAND : undefined);
         expect(await reasonOf(() => storage.updateSession(aSessionUpdate(sessionId, patch)))).toBe(expected);
         return;
@@ -221,7 +221,7 @@ class Run {
   }
 }
 
-const BY_HAND = { by: "hand" };
+const BY_HAND = { result: { by: "hand" }, error: "by hand" };
 
 function toTask(plan: ModelPlan) {
   const { id, dependsOn, timeoutMs, maxAttempts, startDelayMs, multiplier } = plan;

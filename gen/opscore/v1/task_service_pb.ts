@@ -164,14 +164,15 @@ export type Task = Message<"opscore.v1.Task"> & {
   result?: JsonObject | undefined;
 
   /**
-   * Why the last attempt failed, for programs: one CamelCase word, such as `LeaseExpired`, `TimedOut`, `AgentLost`.
+   * Why the last attempt failed, for programs: one CamelCase word, such as `LeaseExpired`, `TimedOut`, `AgentLost`. Empty for a task
+   * that is CANCELLED.
    *
    * @generated from field: string reason = 21;
    */
   reason: string;
 
   /**
-   * Why the last attempt failed, for people. At most 1 KiB.
+   * Why the last attempt failed, for people; CANCELLED: why it was called off, or with which `error` its session ended. At most 1 KiB.
    *
    * @generated from field: string error = 22;
    */

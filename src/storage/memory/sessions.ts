@@ -113,7 +113,7 @@ export class Sessions {
     if (!isLegalSessionTransition(current.status, next.status))
       throw illegalStatus(current.sessionId, current.status, next.status);
     if (isSameContent(current, next)) return current;
-    if (isEnded(next.status)) this.tasks.cancelAll(entry);
+    if (isEnded(next.status)) this.tasks.cancelAll(entry, next.error);
     return this.sessionCommits.write(entry, next);
   }
 

@@ -124,16 +124,20 @@ export class Tasks {
   cancel(command: CancelTask): TaskRecord {
     const entry = this.require(command);
     if (isTaskEnded(entry.record.status)) throw taskEnded(entry.record.taskId, entry.record.status);
-    const cancelled = this.move(entry, TaskStatus.CANCELLED, { error: command.message });
+    const cancelled = this.move(entry, TaskStatus.CANCELLED, { reason: "", error: command.message });
     this.settle(entry.session);
     return cancelled;
   }
 
-  /** Calls off what has not ended: the session is about to end. */
-  cancelAll(session: SessionEntry): void {
+  /**
+   * Calls off what has not ended: the session is about to end.
+   *
+   * @param error why it ends
+   */
+  cancelAll(session: SessionEntry, error: string): void {
     if (session.run === undefined) return;
     for (const entry of session.run.tasks.values()) {
-      if (!isTaskEnded(entry.record.status)) this.move(entry, TaskStatus.CANCELLED, {});
+      if (!isTaskEnded(entry.record.status)) this.move(entry, TaskStatus.CANCELLED, { reason: "", error });
     }
   }
 
@@ -225,7 +229,7 @@ export class Tasks {
     const { run, record } = session;
     const status = run === undefined || isEnded(record.status) ? undefined : sessionEnd(run);
     if (run === undefined || status === undefined) return;
-    if (status === SessionStatus.CANCELLED) this.cancelAll(session);
+    if (status === SessionStatus.CANCELLED) this.cancelAll(session, record.error);
     const tasks = [...run.tasks.values()].map((entry) => entry.record);
     const completed = tasks.filter((task) => task.status === TaskStatus.COMPLETED);
     const failed = tasks.find((task) => task.status === TaskStatus.FAILED);

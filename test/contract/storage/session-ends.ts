@@ -183,6 +183,8 @@ export function sessionEndsContract(factory: StorageFactory): void {
       await subject.storage.startSession(
         aRun([aTask("done"), aTask("leased"), failing, aTask("ready"), aTask("pending", { dependsOn: ["leased"] })]),
       );
+      await subject.storage.leaseTask(aLease("ready"));
+      await subject.storage.failTask(aFailure("ready"));
       for (const taskId of ["done", "leased", "failed"]) await subject.storage.leaseTask(aLease(taskId));
       await subject.storage.completeTask(aCompletion("done", 1, { result: { n: 1 } }));
       await subject.storage.failTask(aFailure("failed", 1, { permanent: true }));
@@ -197,12 +199,16 @@ export function sessionEndsContract(factory: StorageFactory): void {
       ]);
       const leased = present(await subject.storage.getTask(aTaskKey("leased")));
       expect(leased).toMatchObject({
-        error: "",
+        error: "enough",
         leaseExpireTime: undefined,
         deadline: undefined,
         agentId: "a",
         endTime: session.endTime,
       });
+      // Why it was called off, not how its last attempt failed.
+      for (const taskId of ["ready", "pending"])
+        expect(await subject.storage.getTask(aTaskKey(taskId))).toMatchObject({ reason: "", error: "enough" });
+      expect(await subject.storage.getTask(aTaskKey("failed"))).not.toMatchObject({ reason: "" });
       const stale = { reason: "STALE_ATTEMPT", metadata: { attempt: "1", current: "1", status: "CANCELLED" } };
       expect(await failureOf(() => subject.storage.completeTask(aCompletion("leased")))).toMatchObject(stale);
       expect(await failureOf(() => subject.storage.leaseTask(aLease("ready")))).toMatchObject({

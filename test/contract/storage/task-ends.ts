@@ -223,6 +223,13 @@ function cancellation(subject: Subject): void {
     expect(await subject.events()).toEqual([`TASK s/t: ${name}>CANCELLED`]);
   });
 
+  it("says why it was called off, not how an attempt failed before", async () => {
+    await given(subject, TaskStatus.LEASED);
+    await subject.storage.failTask(aFailure("t"));
+    const task = await subject.storage.cancelTask(aCancellation("t", { message: "not needed" }));
+    expect(task).toMatchObject({ reason: "", error: "not needed", attempt: 1 });
+  });
+
   it("forgets the time that a task waited for", async () => {
     await subject.storage.startSession(aRun([aTask("t", { startDelayMs: 5_000 }), aTask("u")]));
     expect(await subject.storage.cancelTask(aCancellation("t"))).toMatchObject({ notBefore: undefined, error: "" });

@@ -20,6 +20,12 @@ export interface ModelPlan {
   readonly startDelayMs: number;
 }
 
+/** What a session came to, in somebody's own words. */
+export interface SaidByHand {
+  readonly result: JsonObject;
+  readonly error: string;
+}
+
 /** What can be seen of a task. Times are the model's. */
 export interface ModelTask {
   readonly plan: ModelPlan;
@@ -94,15 +100,15 @@ export class TaskModel {
     return undefined;
   }
 
-  updateSession(sessionId: string, status: SessionWord, result: JsonObject | undefined): Expectation {
+  updateSession(sessionId: string, status: SessionWord, byHand: SaidByHand | undefined): Expectation {
     const session = this.sessions.get(sessionId);
     if (session === undefined) return "SESSION_NOT_FOUND";
     if (isOver(session)) return "SESSION_ENDED";
     if (status === "STARTED" && session.status !== "STARTED") return "ILLEGAL_TRANSITION";
-    const says = result !== undefined && session.result === undefined;
+    const says = byHand !== undefined && session.result === undefined;
     if (status === session.status && !says) return undefined;
+    if (says) Object.assign(session, byHand);
     if (status === "COMPLETED" || status === "FAILED" || status === "CANCELLED") this.callOff(sessionId, session);
-    if (says) session.result = result;
     this.setSession(sessionId, session, status);
     return undefined;
   }
@@ -174,7 +180,7 @@ export class TaskModel {
     const session = this.sessions.get(sessionId);
     if (task === undefined || session === undefined) return "TASK_NOT_FOUND";
     if (hasEnded(task)) return "TASK_ENDED";
-    task.error = message;
+    Object.assign(task, { reason: "", error: message });
     this.setTask(sessionId, task, "CANCELLED");
     this.settle(sessionId, session);
     return undefined;
@@ -235,12 +241,16 @@ export class TaskModel {
     const end = failed !== undefined ? "FAILED" : isCalledOff ? "CANCELLED" : "COMPLETED";
     if (end === "CANCELLED") this.callOff(sessionId, session);
     session.result ??= collect(tasks.filter(({ status }) => status === "COMPLETED"));
-    if (failed !== undefined) session.error = `task ${failed.plan.id} failed: ${failed.reason}`;
+    if (failed !== undefined && session.error === "") session.error = `task ${failed.plan.id} failed: ${failed.reason}`;
     this.setSession(sessionId, session, end);
   }
 
   private callOff(sessionId: string, session: ModelSession): void {
-    for (const task of session.tasks) if (!hasEnded(task)) this.setTask(sessionId, task, "CANCELLED");
+    for (const task of session.tasks) {
+      if (hasEnded(task)) continue;
+      Object.assign(task, { reason: "", error: session.error });
+      this.setTask(sessionId, task, "CANCELLED");
+    }
   }
 
   private setTask(sessionId: string, task: ModelTask, status: TaskWord): void {

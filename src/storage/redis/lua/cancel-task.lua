@@ -21,7 +21,7 @@ local function cancel()
     return '["TASK_ENDED","' .. task.status .. '"]'
   end
   planMoves(run, { { task, TASK.CANCELLED } })
-  task.parts[TP.error] = message
+  task.parts[TP.reason], task.parts[TP.error] = '""', message
   moveTask(run, task, TASK.CANCELLED)
   settle(run)
   closeRun(run)

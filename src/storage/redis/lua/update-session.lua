@@ -43,7 +43,7 @@ local function apply(current)
   local run = ends and loadRun(part, namespace, id, current)
   if run then
     loadAll(run)
-    cancelOpen(run)
+    cancelOpen(run, parts[S.error])
     saveRun(run)
   end
   local revision, time = stamp(part)

@@ -94,14 +94,12 @@ local function splitIds(text)
   return ids
 end
 
--- Reads all tasks, and takes those apart of which the end of a session wants to know more than that they have not begun.
+-- Reads all tasks, and takes them apart.
 local function loadAll(run)
   if not run.all then
     run.all = loadTasks(run, splitIds(read("HGET", run.key, "plan")))
     for _, task in ipairs(run.all) do
-      if task.status ~= TASK.PENDING and task.status ~= TASK.READY then
-        partsOf(task, run.tasksKey)
-      end
+      partsOf(task, run.tasksKey)
     end
   end
 end
@@ -222,9 +220,12 @@ local function moveSession(run, status, parts)
 end
 
 -- Calls off what has not ended: the session is about to end. All tasks have been read.
-local function cancelOpen(run)
+--
+-- message  why it ends, as JSON
+local function cancelOpen(run, message)
   for _, task in ipairs(run.all) do
     if not TASK_ENDS[task.status] then
+      task.parts[TP.reason], task.parts[TP.error] = '""', message
       moveTask(run, task, TASK.CANCELLED)
     end
   end
@@ -241,7 +242,7 @@ local function settle(run)
     status = SESSION.FAILED
   elseif string.find(run.statuses, TASK.CANCELLED, 1, true) then
     status = SESSION.CANCELLED
-    cancelOpen(run)
+    cancelOpen(run, run.session.parts[S.error])
   end
   local completed, failed = {}, nil
   for _, task in ipairs(run.all) do
