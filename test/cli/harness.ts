@@ -56,6 +56,8 @@ export interface FakeIoOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Whether a person sits at it. Default false. */
   readonly tty?: boolean;
+  /** How wide its terminal is. Default 100. */
+  readonly columns?: number;
   readonly stdin?: string;
   readonly scheduler?: Scheduler;
 }
@@ -68,8 +70,9 @@ export class FakeIo implements CliIo {
   private readonly stdin: string;
   private readonly listeners = new Set<(signal: StopSignal) => void>();
 
-  constructor({ env = {}, tty = false, stdin = "", scheduler = systemScheduler }: FakeIoOptions = {}) {
+  constructor({ env = {}, tty = false, columns, stdin = "", scheduler = systemScheduler }: FakeIoOptions = {}) {
     this.stdout = new FakeTerminal(tty);
+    if (columns !== undefined) this.stdout.columns = columns;
     this.stderr = new FakeTerminal(tty);
     this.env = env;
     this.stdin = stdin;

@@ -52,7 +52,7 @@ function defineList(command: Command, host: Host): void {
         field: "tasks",
         none: "no tasks",
         read: (page) => client.tasks.listTasks({ ...filter, ...page }, { signal }),
-        print: printTasks,
+        print: (...list) => printTasks(...list, sessionId !== undefined),
       });
     },
   });

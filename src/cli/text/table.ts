@@ -7,7 +7,10 @@ export interface Column {
   readonly align?: "left" | "right";
   /** It is at least so wide, so that a table which is drawn again and again does not wobble. */
   readonly atLeast?: number;
-  /** Where space is short its text may be cut down to so many columns. Not given: it is never cut. */
+  /**
+   * Where space is short its text may be cut down to so many columns. Not given: it is never cut, such as an id, which nobody could
+   * copy then.
+   */
   readonly min?: number;
   /** Where cutting is not enough, columns are left out, the largest number first. Not given: it stays. */
   readonly dispensable?: number;

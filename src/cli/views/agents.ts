@@ -9,7 +9,7 @@ import { formatSince, formatTime } from "../text/time.js";
 import { livenessRich, stateRich } from "./looks.js";
 
 const AGENT_COLUMNS: readonly Column[] = [
-  { title: "AGENT", min: 12 },
+  { title: "AGENT" },
   { title: "STATE" },
   { title: "LIVENESS" },
   { title: "CHANGED", align: "right" },

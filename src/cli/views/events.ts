@@ -14,6 +14,7 @@ import { printable } from "../text/printable.js";
 import { span, type Rich } from "../text/rich.js";
 import { enumName } from "../words.js";
 import { changeRich, livenessRich, stateRich, statusRich, taskStatusRich } from "./looks.js";
+import { failureRich } from "./tasks.js";
 
 /** One event, in the parts of its line. */
 export interface EventView {
@@ -139,17 +140,15 @@ function taskName({ sessionId, taskId }: Task, ofOneSession: boolean): string {
   return printable(ofOneSession ? taskId : `${sessionId}/${taskId}`);
 }
 
-/** What it waits for, who has it, or why it failed. */
+/** What it waits for, who has it, why it failed, or why it was called off. */
 function taskNote(task: Task): Rich {
-  const { status, dependsOn, agentId, attempt, reason, error } = task;
+  const { status, dependsOn, agentId, attempt } = task;
   const after = (): Rich => [{ text: "after ", look: "dim" }, { text: printable(dependsOn.join(" ")) }];
   const on = (): Rich => [
     { text: "on ", look: "dim" },
     { text: printable(agentId) },
     ...(attempt > 1 ? [{ text: `  attempt ${attempt}`, look: "dim" as const }] : []),
   ];
-  const why = [reason, error].filter((part) => part !== "").join(": ");
-  const failure: Rich = why === "" ? [] : [{ text: printable(why), look: "red" }];
   switch (status) {
     case TaskStatus.PENDING:
       return after();
@@ -160,6 +159,6 @@ function taskNote(task: Task): Rich {
     case TaskStatus.FAILED:
     case TaskStatus.CANCELLED:
     case TaskStatus.UNSPECIFIED:
-      return failure;
+      return failureRich(task);
   }
 }

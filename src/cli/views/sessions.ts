@@ -8,12 +8,12 @@ import { jsonRich, timeRich } from "./agents.js";
 import { statusRich } from "./looks.js";
 
 const SESSION_COLUMNS: readonly Column[] = [
-  { title: "SESSION", min: 12 },
-  { title: "AGENT", min: 12 },
+  { title: "SESSION" },
+  { title: "AGENT", dispensable: 2 },
   { title: "STATUS" },
-  { title: "STARTED", align: "right" },
-  { title: "CHANGED", align: "right", dispensable: 3 },
-  { title: "WORKFLOW", min: 10, dispensable: 2 },
+  { title: "STARTED", align: "right", dispensable: 4 },
+  { title: "CHANGED", align: "right", dispensable: 5 },
+  { title: "WORKFLOW", dispensable: 3 },
   { title: "ERROR", min: 12, dispensable: 1 },
 ];
 

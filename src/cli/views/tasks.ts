@@ -1,4 +1,4 @@
-import type { Task } from "../../../gen/opscore/v1/task_service_pb.js";
+import { TaskStatus, type Task } from "../../../gen/opscore/v1/task_service_pb.js";
 import { printable } from "../text/printable.js";
 import type { Printer } from "../text/printer.js";
 import { span, type Rich } from "../text/rich.js";
@@ -8,20 +8,27 @@ import { jsonRich, timeRich } from "./agents.js";
 import { taskStatusRich } from "./looks.js";
 
 const TASK_COLUMNS: readonly Column[] = [
-  { title: "SESSION", min: 12, dispensable: 3 },
-  { title: "TASK", min: 10 },
+  { title: "SESSION" },
+  { title: "TASK" },
   { title: "STATUS" },
-  { title: "ATTEMPT", align: "right" },
-  { title: "AGENT", min: 10 },
-  { title: "CHANGED", align: "right", dispensable: 4 },
-  { title: "AFTER", min: 10, dispensable: 2 },
+  { title: "ATTEMPT", align: "right", dispensable: 3 },
+  { title: "AGENT", dispensable: 2 },
+  { title: "CHANGED", align: "right", dispensable: 5 },
+  { title: "AFTER", min: 10, dispensable: 4 },
   { title: "ERROR", min: 12, dispensable: 1 },
 ];
 
-/** Tasks as a table, one a line. */
-export function printTasks(out: Printer, tasks: readonly Task[], now: number): void {
+/** The first that has to go where space is short: of the tasks of one session, that session. */
+const KNOWN_SESSION: Column = { title: "SESSION", dispensable: 6 };
+
+/**
+ * Tasks as a table, one a line.
+ *
+ * @param ofOneSession all are of one session, which the reader has named
+ */
+export function printTasks(out: Printer, tasks: readonly Task[], now: number, ofOneSession: boolean): void {
   out.table(
-    TASK_COLUMNS,
+    TASK_COLUMNS.map((column) => (ofOneSession && column.title === KNOWN_SESSION.title ? KNOWN_SESSION : column)),
     tasks.map((task) => taskRow(task, now)),
   );
 }
@@ -69,7 +76,8 @@ function attemptsOf({ attempt, attemptsLeft }: Task): string {
   return `${attempt} of ${attempt + attemptsLeft}`;
 }
 
-/** Why its last attempt failed. */
-export function failureRich({ reason, error }: Task): Rich {
-  return span(printable([reason, error].filter((part) => part !== "").join(": ")), "red");
+/** Why its last attempt failed, or why it was called off. */
+export function failureRich({ status, reason, error }: Task): Rich {
+  const why = printable([reason, error].filter((part) => part !== "").join(": "));
+  return span(why, status === TaskStatus.CANCELLED ? undefined : "red");
 }

@@ -9,7 +9,7 @@ import { enumName } from "../words.js";
 import { timeRich } from "./agents.js";
 
 const WEBHOOK_COLUMNS: readonly Column[] = [
-  { title: "WEBHOOK", min: 12 },
+  { title: "WEBHOOK" },
   { title: "STATUS" },
   { title: "DELIVERED", align: "right", dispensable: 4 },
   { title: "DEAD", align: "right" },

@@ -9,7 +9,7 @@ import { formatSince } from "../text/time.js";
 import { timeRich } from "./agents.js";
 
 const WORKFLOW_COLUMNS: readonly Column[] = [
-  { title: "WORKFLOW", min: 12 },
+  { title: "WORKFLOW" },
   { title: "VERSION", dispensable: 2 },
   { title: "TASKS", align: "right" },
   { title: "CHANGED", align: "right", dispensable: 3 },
@@ -17,7 +17,7 @@ const WORKFLOW_COLUMNS: readonly Column[] = [
 ];
 
 const STEP_COLUMNS: readonly Column[] = [
-  { title: "TASK", min: 10 },
+  { title: "TASK" },
   { title: "FOR", min: 10 },
   { title: "AFTER", min: 10 },
   { title: "TIMEOUT", align: "right", dispensable: 2 },
