@@ -1,7 +1,6 @@
 /**
  * The kinds of values a setting can have: how each is read from text, what it expects, and how it is printed.
  */
-import { z } from "zod";
 import { formatBytes, formatDuration, parseBytes, parseDuration } from "./units.js";
 
 /** One setting of the server. */
@@ -18,9 +17,9 @@ export interface Setting<T> {
   readonly default: T;
   /** What a good value looks like; the end of the sentence "must be ...". */
   readonly expects: string;
-  /** Reads the value from the text of a variable or a flag. */
-  readonly schema: z.ZodType<T, string>;
-  /** The value as text that `schema` reads again. */
+  /** Reads the value from the text of a variable or a flag; undefined when that is not a good value. */
+  read(text: string): T | undefined;
+  /** The value as text that `read` reads again. */
   print(value: T): string;
 }
 
@@ -38,24 +37,33 @@ interface Range {
 
 function setting<T>(
   common: Common<T>,
-  own: Pick<Setting<T>, "expects" | "schema" | "print"> & Partial<Pick<Setting<T>, "secret" | "isSwitch">>,
+  own: Pick<Setting<T>, "expects" | "read" | "print"> & Partial<Pick<Setting<T>, "secret" | "isSwitch">>,
 ): Setting<T> {
   return { secret: false, isSwitch: false, ...common, ...own };
 }
 
 /** Reads text with `parse` and holds the number to its bounds. */
-function numberIn({ min, max }: Range, parse: (text: string) => number | undefined): z.ZodType<number, string> {
-  return z
-    .string()
-    .transform((text) => parse(text.trim()) ?? Number.NaN)
-    .pipe(z.number().min(min).max(max));
+function numberIn({ min, max }: Range, parse: (text: string) => number | undefined): Setting<number>["read"] {
+  return (text) => {
+    const number = parse(text.trim());
+    return number !== undefined && number >= min && number <= max ? number : undefined;
+  };
+}
+
+function matching(pattern: RegExp): (text: string) => string | undefined {
+  return (text) => (pattern.test(text) ? text : undefined);
+}
+
+function trimmedMatching(pattern: RegExp): (text: string) => string | undefined {
+  const match = matching(pattern);
+  return (text) => match(text.trim());
 }
 
 /** A whole number. */
 export function integer(common: Common<number> & Range): Setting<number> {
   return setting<number>(common, {
     expects: `a whole number from ${common.min} to ${common.max}`,
-    schema: numberIn(common, (text) => (/^\d{1,15}$/.test(text) ? Number(text) : undefined)),
+    read: numberIn(common, (text) => (/^\d{1,15}$/.test(text) ? Number(text) : undefined)),
     print: String,
   });
 }
@@ -65,7 +73,7 @@ export function duration(common: Common<number> & Range): Setting<number> {
   const { min, max } = common;
   return setting(common, {
     expects: `a duration from ${formatDuration(min)} to ${formatDuration(max)}, such as 500ms, 10s, 5m, 1h or 7d`,
-    schema: numberIn(common, parseDuration),
+    read: numberIn(common, parseDuration),
     print: formatDuration,
   });
 }
@@ -75,21 +83,24 @@ export function bytes(common: Common<number> & Range): Setting<number> {
   const { min, max } = common;
   return setting(common, {
     expects: `a size from ${formatBytes(min)} to ${formatBytes(max)}, such as 65536, 64KiB or 4MiB`,
-    schema: numberIn(common, parseBytes),
+    read: numberIn(common, parseBytes),
     print: formatBytes,
   });
 }
+
+const TRUTHS: ReadonlyMap<string, boolean> = new Map([
+  ["true", true],
+  ["1", true],
+  ["false", false],
+  ["0", false],
+]);
 
 /** Yes or no. */
 export function toggle(common: Common<boolean>): Setting<boolean> {
   return setting<boolean>(common, {
     expects: "true or false",
     isSwitch: true,
-    schema: z
-      .string()
-      .transform((text) => text.trim().toLowerCase())
-      .pipe(z.enum(["true", "1", "false", "0"]))
-      .transform((word) => word === "true" || word === "1"),
+    read: (text) => TRUTHS.get(text.trim().toLowerCase()),
     print: String,
   });
 }
@@ -98,14 +109,11 @@ export function toggle(common: Common<boolean>): Setting<boolean> {
 export function choice<T extends string>(
   common: Common<T> & { readonly words: readonly [T, ...T[]]; readonly aliases?: Readonly<Record<string, T>> },
 ): Setting<T> {
-  const aliases = new Map(Object.entries(common.aliases ?? {}));
+  const words = new Map(common.words.map((word): [string, T] => [word, word]));
+  for (const [alias, word] of Object.entries(common.aliases ?? {})) words.set(alias, word);
   return setting(common, {
     expects: `one of ${common.words.join(", ")}`,
-    schema: z
-      .string()
-      .transform((text) => text.trim().toLowerCase())
-      .transform((word) => aliases.get(word) ?? word)
-      .pipe(z.enum(common.words)),
+    read: (text) => words.get(text.trim().toLowerCase()),
     print: (word) => word,
   });
 }
@@ -114,7 +122,7 @@ export function choice<T extends string>(
 export function text(common: Common<string> & { readonly pattern: RegExp; readonly expects: string }): Setting<string> {
   return setting(common, {
     expects: common.expects,
-    schema: z.string().trim().regex(common.pattern),
+    read: trimmedMatching(common.pattern),
     print: (value) => value,
   });
 }
@@ -128,7 +136,7 @@ type OptionalText = Omit<Common<string | undefined>, "default"> & {
 export function optionalText(common: OptionalText): Setting<string | undefined> {
   return setting<string | undefined>(
     { ...common, default: undefined },
-    { expects: common.expects, schema: z.string().trim().regex(common.pattern), print: (value) => value ?? "" },
+    { expects: common.expects, read: trimmedMatching(common.pattern), print: (value) => value ?? "" },
   );
 }
 
@@ -136,6 +144,6 @@ export function optionalText(common: OptionalText): Setting<string | undefined> 
 export function secret(common: OptionalText): Setting<string | undefined> {
   return setting<string | undefined>(
     { ...common, default: undefined },
-    { expects: common.expects, secret: true, schema: z.string().regex(common.pattern), print: (value) => value ?? "" },
+    { expects: common.expects, secret: true, read: matching(common.pattern), print: (value) => value ?? "" },
   );
 }

@@ -38,12 +38,12 @@ export function loadConfig({ env = {}, flags = {} }: ConfigSources = {}): Config
     values[key] = setting.default;
     const given = givenText(setting, env, flags);
     if (given === undefined) continue;
-    const parsed = setting.schema.safeParse(given.text);
-    if (parsed.success) values[key] = parsed.data;
+    const value = setting.read(given.text);
+    if (value !== undefined) values[key] = value;
     else problems.push({ name: given.name, description: `must be ${setting.expects}${got(setting, given.text)}` });
   }
   if (problems.length > 0) throw new ConfigError(problems);
-  // Every key of SETTINGS was given a value by its own schema, or its default.
+  // Every key of SETTINGS was given a value by its own `read`, or its default.
   const config = values as Config;
   checkConfig(config);
   return config;
@@ -92,11 +92,16 @@ function givenText(
 ): { readonly name: string; readonly text: string } | undefined {
   const key = flagKey(flag);
   const value = Object.hasOwn(flags, key) ? flags[key] : undefined;
-  // What is neither text, number nor boolean comes from a program, not a person; as text it fails its schema.
-  if (value !== undefined)
-    return { name: `--${flag}`, text: typeof value === "string" ? value : JSON.stringify(value) };
+  if (value !== undefined) return { name: `--${flag}`, text: typeof value === "string" ? value : asText(value) };
   const text = env[variable];
   return text === undefined || text === "" ? undefined : { name: variable, text };
+}
+
+/** What is neither text, number nor boolean comes from a program, not a person; its text is no good value. */
+function asText(value: unknown): string {
+  const text: unknown = JSON.stringify(value);
+  // A function has none at all.
+  return typeof text === "string" ? text : "";
 }
 
 /** What was given instead; a secret is not repeated. */
