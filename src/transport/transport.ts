@@ -53,7 +53,6 @@ export class Transport {
     const grpc = new GrpcLane(routes, {
       gate,
       maxRequestBytes: config.maxRequestBytes,
-      finished: (stream) => this.lanes?.unfinished.delete(stream),
     });
     this.http1 = new Http1Side({
       requestTimeoutMs: config.requestTimeoutMs,

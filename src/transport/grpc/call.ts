@@ -1,7 +1,8 @@
-import { Code, ConnectError, createContextValues, type ContextValues, type HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, type ContextValues, type HandlerContext } from "@connectrpc/connect";
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
 import type { CallInfo, HeaderReader, Passage } from "../../interceptors/index.js";
+import { CallValues } from "../context-values.js";
 import type { LaneStream, ResponseOptions } from "../lane.js";
 import { toNodeHeaders } from "./headers.js";
 import type { Route } from "./route.js";
@@ -30,7 +31,6 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
   private readonly passage: Passage;
   private ended = false;
   private endReason: unknown;
-  private requestOpen = true;
   private endListeners: ((reason: unknown) => void)[] | undefined;
   /** On the clock of `performance.now()`. */
   private deadline: number | undefined;
@@ -70,7 +70,7 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
   }
 
   get contextValues(): ContextValues {
-    return (this.contextVariables ??= createContextValues());
+    return (this.contextVariables ??= new CallValues());
   }
 
   get(name: string): string | null {
@@ -143,13 +143,6 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
 
   sentMessages(count: number): void {
     this.passage.sentMessages(count);
-  }
-
-  /** The client has sent all that it will. */
-  requestComplete(): void {
-    if (!this.requestOpen) return;
-    this.requestOpen = false;
-    this.route.finished(this.stream);
   }
 
   /** Calls `listener` once, when the call ends, however it does; at once when it has ended. */
@@ -238,11 +231,10 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
   private end(reason: unknown): void {
     this.ended = true;
     this.endReason = reason;
-    this.requestComplete();
     if (this.timer !== undefined) clearTimeout(this.timer);
     this.controller?.abort(reason);
-    const { endListeners = [] } = this;
-    for (const listener of endListeners) listener(reason);
+    if (this.endListeners === undefined) return;
+    for (const listener of this.endListeners) listener(reason);
   }
 }
 

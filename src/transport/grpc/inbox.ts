@@ -45,10 +45,7 @@ export class Inbox extends PushIterable<Message> implements AsyncIterableIterato
         this.end(thrown);
       }
     });
-    stream.on("end", () => {
-      call.requestComplete();
-      this.end(reader.isComplete ? undefined : incomplete());
-    });
+    stream.on("end", () => this.end(reader.isComplete ? undefined : incomplete()));
     // A handler that waits for its client must not outlive the call.
     call.onEnd((reason) => this.end(reason));
   }

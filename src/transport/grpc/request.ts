@@ -42,7 +42,6 @@ export class SingleRequest {
   private complete(): void {
     const { call, body, reader } = this;
     if (call.hasEnded) return;
-    call.requestComplete();
     try {
       if (reader?.isComplete === false) throw incomplete();
       if (body === undefined) throw this.refusal("missing");

@@ -15,8 +15,6 @@ export interface RouteParts {
   readonly gate: Gate;
   /** The largest request message, in bytes. */
   readonly maxRequestBytes: number;
-  /** The client has finished sending, or will not be listened to any more. */
-  finished(stream: LaneStream): void;
 }
 
 /** One method: how its calls are read, handled and answered. */
@@ -24,7 +22,6 @@ export class Route implements RouteParts {
   readonly codec: Codec;
   readonly gate: Gate;
   readonly maxRequestBytes: number;
-  readonly finished: (stream: LaneStream) => void;
 
   constructor(
     readonly spec: MethodImplSpec,
@@ -33,7 +30,6 @@ export class Route implements RouteParts {
     this.codec = new Codec(spec);
     this.gate = parts.gate;
     this.maxRequestBytes = parts.maxRequestBytes;
-    this.finished = (stream) => parts.finished(stream);
   }
 
   readonly handle = (stream: LaneStream, headers: IncomingHttpHeaders): void => {

@@ -1,8 +1,9 @@
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
-import { Code, ConnectError, createContextValues, type ContextValues, type HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, type ContextValues, type HandlerContext } from "@connectrpc/connect";
 import { OpsCoreError } from "../../errors/index.js";
 import type { CallInfo, Gate, HeaderReader, Passage } from "../../interceptors/index.js";
 import { isPromise, type Awaitable } from "../../lib/awaitable.js";
+import { CallValues } from "../context-values.js";
 import { readBody, type BodyReader } from "./body.js";
 import { failureAnswer, type FailureContext } from "./failures.js";
 import { headerOf, type HttpRequest, type HttpResponse } from "./messages.js";
@@ -27,7 +28,7 @@ export class HttpCall implements HandlerContext, CallInfo, HeaderReader, BodyRea
   readonly protocolName = "http";
   /** What is called; a route that calls one of several methods says which, once it knows. */
   method: DescMethod;
-  readonly contextValues: ContextValues = createContextValues();
+  readonly contextValues: ContextValues = new CallValues();
 
   private readonly passage: Passage;
   private readonly since = performance.now();

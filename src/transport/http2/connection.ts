@@ -23,6 +23,7 @@ import {
 } from "./protocol.js";
 import { encodeSettings } from "./settings.js";
 import { Stream, type StreamOwner } from "./stream.js";
+import { StreamTable } from "./stream-table.js";
 
 /** With so much that the client's windows have no room for, it may open no more streams: it asks and does not read. */
 const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
@@ -45,7 +46,7 @@ export class Connection implements StreamOwner {
   unsentBytes = 0;
   private readonly reader: FrameReader;
   private initialWindow = DEFAULT_WINDOW_BYTES;
-  private readonly streams = new Map<number, Stream>();
+  private readonly streams = new StreamTable<Stream>();
   /** Streams with something to send that had no window for it, in the order in which they came to that. */
   private readonly blockedStreams = new Set<Stream>();
   private readonly waitingStreams = new Set<Stream>();
@@ -113,6 +114,15 @@ export class Connection implements StreamOwner {
     this.finish();
   }
 
+  /** Ends the requests that are still being sent and were so at the last call: between two calls a client has the time-out. */
+  endUnfinished(): void {
+    for (const stream of this.streams.values()) {
+      if (!stream.isTimed || stream.isReceived) continue;
+      if (stream.isLate) stream.close(ErrorCode.CANCEL);
+      else stream.isLate = true;
+    }
+  }
+
   // What a stream tells.
 
   blocked(stream: Stream): void {
@@ -167,7 +177,7 @@ export class Connection implements StreamOwner {
     }
     const { headers } = incoming;
     const stream = new Stream(streamId, this, WINDOW_BYTES, this.initialWindow);
-    this.streams.set(streamId, stream);
+    this.streams.add(streamId, stream);
     const announced = headers["content-length"];
     if (announced !== undefined) stream.expectedBytes = Number(announced);
     this.options.onStream(stream, headers, ended);
@@ -280,7 +290,7 @@ export class Connection implements StreamOwner {
   private finish(): void {
     if (this.over) return;
     this.over = true;
-    for (const stream of [...this.streams.values()]) stream.destroy(ErrorCode.CANCEL);
+    for (const stream of this.streams.values()) stream.destroy(ErrorCode.CANCEL);
     this.options.onClose();
   }
 }

@@ -62,6 +62,8 @@ export class SendQueue {
   }
 
   clear(): void {
+    // Nor is -0 counted, which would make fractions of all these numbers.
+    if (this.unsent === undefined) return;
     this.unsent = undefined;
     this.count(-this.bytes);
   }

@@ -3,17 +3,17 @@
  */
 import type { IncomingHttpHeaders } from "node:http2";
 import type { Socket } from "node:net";
-import type { LaneStream, StreamLane } from "../lane.js";
-import { UnfinishedRequests } from "../unfinished.js";
+import type { StreamLane } from "../lane.js";
 import { Bridge } from "./bridge.js";
 import { Connection } from "./connection.js";
-import { ErrorCode } from "./protocol.js";
+import type { Stream } from "./stream.js";
 
 /** How long a client may take to learn that it should call no more, before calls of its are no longer answered; in milliseconds. */
 const NOTICE_MS = 1_000;
 
 export interface LaneSideOptions {
   readonly maxConcurrentStreams: number;
+  /** For how long a request may stay unfinished at least, in milliseconds; it is ended before twice that. */
   readonly requestTimeoutMs: number;
   readonly keepaliveIntervalMs: number;
   /** Paths whose requests may stay open: the client streams. */
@@ -31,14 +31,13 @@ interface Peer {
 
 export class LaneSide {
   private readonly connections = new Map<Connection, Peer>();
-  /** Requests that are still being sent. A lane takes its streams out as soon as it has their message. */
-  readonly unfinished: UnfinishedRequests<LaneStream>;
   private readonly keepalive: NodeJS.Timeout;
+  private readonly sweep: NodeJS.Timeout;
   private noticed: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: LaneSideOptions) {
-    this.unfinished = new UnfinishedRequests(options.requestTimeoutMs, (stream) => stream.close(ErrorCode.CANCEL));
     this.keepalive = setInterval(this.pingAll, options.keepaliveIntervalMs).unref();
+    this.sweep = setInterval(this.endUnfinished, options.requestTimeoutMs).unref();
   }
 
   accept(socket: Socket): void {
@@ -73,20 +72,24 @@ export class LaneSide {
   close(): void {
     clearInterval(this.keepalive);
     clearTimeout(this.noticed);
-    this.unfinished.close();
+    clearInterval(this.sweep);
     for (const connection of [...this.connections.keys()]) connection.close();
   }
 
-  private route(bridge: Bridge, stream: LaneStream, headers: IncomingHttpHeaders, ended: boolean): void {
+  private route(bridge: Bridge, stream: Stream, headers: IncomingHttpHeaders, ended: boolean): void {
     for (const lane of this.options.lanes) {
       const handler = lane.accepts(headers);
       if (handler === undefined) continue;
-      if (!ended && !this.options.clientStreamPaths.has(headers[":path"] ?? "")) this.unfinished.add(stream);
+      stream.isTimed = !ended && !this.options.clientStreamPaths.has(headers[":path"] ?? "");
       handler(stream, headers);
       return;
     }
     bridge.forward(stream, headers, ended);
   }
+
+  private readonly endUnfinished = (): void => {
+    for (const connection of [...this.connections.keys()]) connection.endUnfinished();
+  };
 
   /** Finds clients that vanished without closing their connection, and frees what their watches hold. */
   private readonly pingAll = (): void => {

@@ -31,6 +31,10 @@ export class Stream implements LaneStream {
   receiveWindow: number;
   /** What its request announces as its length; undefined when it does not. */
   expectedBytes: number | undefined;
+  /** Its request must be sent in time. */
+  isTimed = false;
+  /** Its request was still being sent when it was last looked at. */
+  isLate = false;
 
   private onData: ((chunk: Buffer) => void) | undefined;
   private onEnd: (() => void) | undefined;
@@ -271,8 +275,10 @@ export class Stream implements LaneStream {
     this.closed = true;
     this.owner.closed(this);
     // What nobody reads any more does not take up the window of the others.
-    for (const chunk of this.unread ?? []) this.owner.consumed(chunk.length);
-    this.unread = undefined;
+    if (this.unread !== undefined) {
+      for (const chunk of this.unread) this.owner.consumed(chunk.length);
+      this.unread = undefined;
+    }
     this.queue.clear();
     if (!this.sent) this.onAborted?.();
     this.onClose?.();
