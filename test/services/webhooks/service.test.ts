@@ -1,0 +1,74 @@
+/** What WebhookService answers. */
+import { describe, expect, it } from "vitest";
+import { State } from "../../../gen/opscore/v1/common_pb.js";
+import { WebhookService } from "../../../gen/opscore/v1/webhook_service_pb.js";
+import { failure, refusedFields, type Clients } from "../harness.js";
+import { setUp } from "./sending.js";
+
+describe("WebhookService", () => {
+  const url = "https://receiver.test/hook";
+
+  it("answers with what it was given, but for the secret, and lists by id and namespace", async () => {
+    const harness = setUp();
+    const { webhooks } = harness;
+    const filter = { agentIds: ["a"], labelSelector: "env=prod", capabilities: ["write"], states: [State.IDLE] };
+    const { secret } = await webhooks.createWebhook({ webhookId: "b", url, filter, secret: "0123456789abcdef" });
+    expect(secret).toBe("0123456789abcdef");
+    await webhooks.createWebhook({ webhookId: "a", url });
+    await harness.as({ namespace: "other" }).webhooks.createWebhook({ webhookId: "c", url });
+    const first = await webhooks.listWebhooks({ pageSize: 1 });
+    const second = await webhooks.listWebhooks({ pageSize: 1, pageToken: first.nextPageToken });
+    expect([...first.webhooks, ...second.webhooks]).toMatchObject([
+      { webhookId: "a", url },
+      { webhookId: "b", url, filter },
+    ]);
+    expect(second.nextPageToken).toBe("");
+    expect(
+      JSON.stringify([...first.webhooks, ...second.webhooks], (_, v: unknown) => (typeof v === "bigint" ? 0 : v)),
+    ).not.toContain("0123456789abcdef");
+    expect((await webhooks.deleteWebhook({ webhookId: "b" })).webhook).toMatchObject({ filter });
+  });
+
+  it.each([
+    [{}, ["url"]],
+    [{ url: "receiver.test" }, ["url"]],
+    [{ url: "ftp://receiver.test" }, ["url"]],
+    [{ url: "https://me:you@receiver.test" }, ["url"]],
+    [{ url, webhookId: "a b" }, ["webhook_id"]],
+    [{ url, secret: "short" }, ["secret"]],
+    [{ url, secret: `${"x".repeat(20)} ` }, ["secret"]],
+    [{ url, filter: { agentIds: ["a b"], labelSelector: "a=b=c" } }, ["filter.agent_ids[0]", "filter.label_selector"]],
+  ])("refuses %j", async (request, fields) => {
+    const { webhooks } = setUp();
+    expect(await refusedFields(() => webhooks.createWebhook(request))).toEqual(fields);
+    expect((await webhooks.listWebhooks({})).webhooks).toEqual([]);
+  });
+
+  it("refuses ids that are taken, tokens of other filters, and too many", async () => {
+    const { webhooks } = setUp();
+    const { webhook } = await webhooks.createWebhook({ webhookId: "w", url });
+    const resumeToken = webhook?.resumeToken ?? "";
+    await failure("WEBHOOK_ALREADY_EXISTS", () => webhooks.createWebhook({ webhookId: "w", url }));
+    const filter = { agentIds: ["a"] };
+    await failure("INVALID_RESUME_TOKEN", () => webhooks.createWebhook({ url, filter, resumeToken }));
+    await failure("INVALID_RESUME_TOKEN", () => webhooks.replayWebhook({ webhookId: "w", resumeToken: "nope" }));
+    expect((await webhooks.createWebhook({ url, resumeToken })).webhook?.resumeToken).toBe(resumeToken);
+    for (let left = 98; left > 0; left -= 1) await webhooks.createWebhook({ url });
+    await failure("TOO_MANY", () => webhooks.createWebhook({ url }));
+  });
+
+  it.each<[string, (client: Clients["webhooks"], webhookId: string) => Promise<unknown>]>([
+    ["GetWebhook", (client, webhookId) => client.getWebhook({ webhookId })],
+    ["DeleteWebhook", (client, webhookId) => client.deleteWebhook({ webhookId })],
+    ["ReplayWebhook", (client, webhookId) => client.replayWebhook({ webhookId })],
+    ["ListDeadDeliveries", (client, webhookId) => client.listDeadDeliveries({ webhookId })],
+  ])("%s fails for a webhook that is not there", async (_, call) => {
+    const { webhooks } = setUp();
+    await failure("WEBHOOK_NOT_FOUND", () => call(webhooks, "w"));
+    expect(await refusedFields(() => call(webhooks, ""))).toEqual(["webhook_id"]);
+  });
+
+  it("has no method that is not tried here", () => {
+    expect(WebhookService.methods).toHaveLength(6);
+  });
+});
