@@ -1,6 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { createServiceImplSpec, type ConnectRouter, type MethodImplSpec, type ServiceImpl } from "@connectrpc/connect";
-import { createMethodUrl } from "@connectrpc/connect/protocol";
+import { rpcName } from "../interceptors/index.js";
 
 /**
  * The services of one server. Every lane takes them from here, so all of them run the very same implementations.
@@ -15,7 +15,7 @@ export class RouteTable {
     this.described.push(desc);
     this.registrations.push((router) => router.service(desc, implementation));
     for (const spec of Object.values(createServiceImplSpec(desc, implementation).methods)) {
-      this.byPath.set(createMethodUrl("/", spec.method), spec);
+      this.byPath.set(`/${rpcName(spec.method)}`, spec);
     }
     return this;
   }

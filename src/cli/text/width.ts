@@ -1,7 +1,7 @@
 /**
  * How wide text is on a terminal, and how it is made to fit.
  */
-const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+let segmenter: Intl.Segmenter | undefined;
 
 /** Printable ASCII, which is nearly all there is. */
 const NARROW = /^[\x20-\x7e]*$/;
@@ -10,11 +10,16 @@ const INVISIBLE = /^[\p{Mark}\p{Cf}]+$/u;
 const WIDE =
   /\p{Emoji_Presentation}|\ufe0f|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6]|[\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
 
+/** Most text is ASCII, and needs no segmenter: making one has Node load its tables, some 10 ms. */
+function graphemes(text: string): Intl.Segments {
+  return (segmenter ??= new Intl.Segmenter(undefined, { granularity: "grapheme" })).segment(text);
+}
+
 /** How many columns `text` takes. */
 export function displayWidth(text: string): number {
   if (NARROW.test(text)) return text.length;
   let width = 0;
-  for (const { segment } of graphemes.segment(text)) width += graphemeWidth(segment);
+  for (const { segment } of graphemes(text)) width += graphemeWidth(segment);
   return width;
 }
 
@@ -24,7 +29,7 @@ export function truncate(text: string, width: number): string {
   if (width <= 0) return "";
   let kept = "";
   let left = width - 1;
-  for (const { segment } of graphemes.segment(text)) {
+  for (const { segment } of graphemes(text)) {
     left -= graphemeWidth(segment);
     if (left < 0) break;
     kept += segment;

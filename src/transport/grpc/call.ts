@@ -1,9 +1,10 @@
-import { Code, ConnectError, type ContextValues, type HandlerContext } from "@connectrpc/connect";
+import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
 import type { CallInfo, HeaderReader, Passage } from "../../interceptors/index.js";
 import { CallValues } from "../context-values.js";
 import type { LaneStream, ResponseOptions } from "../lane.js";
+import { callEnded } from "../ended.js";
 import { toNodeHeaders } from "./headers.js";
 import type { Route } from "./route.js";
 import { closeReason, failureTrailers, OK_TRAILERS } from "./status.js";
@@ -15,8 +16,6 @@ const WITH_TRAILERS: ResponseOptions = { waitForTrailers: true, sendDate: false 
 const TRAILERS_ONLY: ResponseOptions = { endStream: true, sendDate: false };
 /** The longest delay that a Node timer takes; a deadline further away needs none. */
 const MAX_TIMER_MS = 0x7fff_ffff;
-/** Making an error for every call that ends would cost more than the call. */
-const COMPLETED = new ConnectError("the call has ended", Code.Canceled);
 
 /**
  * One call: what its handler and the gate see of it, and how it ends.
@@ -30,6 +29,7 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
 
   private readonly passage: Passage;
   private ended = false;
+  /** Undefined when it ended well. */
   private endReason: unknown;
   private endListeners: ((reason: unknown) => void)[] | undefined;
   /** On the clock of `performance.now()`. */
@@ -116,7 +116,7 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
   get signal(): AbortSignal {
     if (this.controller === undefined) {
       this.controller = new AbortController();
-      if (this.ended) this.controller.abort(this.endReason);
+      if (this.ended) this.controller.abort(this.endedWith);
     }
     return this.controller.signal;
   }
@@ -147,7 +147,7 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
 
   /** Calls `listener` once, when the call ends, however it does; at once when it has ended. */
   onEnd(listener: (reason: unknown) => void): void {
-    if (this.ended) listener(this.endReason);
+    if (this.ended) listener(this.endedWith);
     else (this.endListeners ??= []).push(listener);
   }
 
@@ -163,7 +163,7 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
     const { responseTrailers } = this;
     this.passage.succeeded();
     this.endStream(responseTrailers === undefined ? OK_TRAILERS : toNodeHeaders(responseTrailers), last);
-    this.end(COMPLETED);
+    this.end();
   }
 
   /** Ends the call with whatever was thrown. A defect is logged even when the call is over and nobody is told. */
@@ -228,13 +228,18 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
     setImmediate(reset, stream);
   }
 
-  private end(reason: unknown): void {
+  private get endedWith(): unknown {
+    return this.endReason ?? callEnded();
+  }
+
+  /** @param reason of one that did not end well */
+  private end(reason?: unknown): void {
     this.ended = true;
     this.endReason = reason;
     if (this.timer !== undefined) clearTimeout(this.timer);
-    this.controller?.abort(reason);
+    this.controller?.abort(this.endedWith);
     if (this.endListeners === undefined) return;
-    for (const listener of this.endListeners) listener(reason);
+    for (const listener of this.endListeners) listener(this.endedWith);
   }
 }
 

@@ -4,6 +4,7 @@ import { OpsCoreError } from "../../errors/index.js";
 import type { CallInfo, Gate, HeaderReader, Passage } from "../../interceptors/index.js";
 import { isPromise, type Awaitable } from "../../lib/awaitable.js";
 import { CallValues } from "../context-values.js";
+import { callEnded } from "../ended.js";
 import { readBody, type BodyReader } from "./body.js";
 import { failureAnswer, type FailureContext } from "./failures.js";
 import { headerOf, type HttpRequest, type HttpResponse } from "./messages.js";
@@ -15,10 +16,6 @@ export interface CallParts {
   /** The largest body, in bytes. */
   readonly maxRequestBytes: number;
 }
-
-/** Making an error for every call that ends would cost more than the call. */
-const COMPLETED = new ConnectError("the call has ended", Code.Canceled);
-const CLIENT_GONE = new ConnectError("the client went away", Code.Canceled);
 
 /**
  * One request on its way to a service: what the gate and the service see of it, and how it ends, which it does once. Whatever is
@@ -139,7 +136,7 @@ export class HttpCall implements HandlerContext, CallInfo, HeaderReader, BodyRea
   get signal(): AbortSignal {
     if (this.controller === undefined) {
       this.controller = new AbortController();
-      if (this.ended) this.controller.abort(COMPLETED);
+      if (this.ended) this.controller.abort(callEnded());
     }
     return this.controller.signal;
   }
@@ -154,7 +151,7 @@ export class HttpCall implements HandlerContext, CallInfo, HeaderReader, BodyRea
     if (this.ended) return;
     this.passage.sentMessages(1);
     this.passage.succeeded();
-    this.end(COMPLETED);
+    this.end(callEnded);
     sendAnswer(this.response, answer, this.since);
   };
 
@@ -162,7 +159,7 @@ export class HttpCall implements HandlerContext, CallInfo, HeaderReader, BodyRea
   private readonly fail = (thrown: unknown): void => {
     const error = this.passage.failed(thrown);
     if (this.ended) return;
-    this.end(error);
+    this.end(() => error);
     const { cause } = error;
     const answer = cause instanceof OpsCoreError ? failureAnswer(cause, this.failureContext) : statusAnswer(500);
     sendAnswer(this.response, answer, this.since);
@@ -171,7 +168,7 @@ export class HttpCall implements HandlerContext, CallInfo, HeaderReader, BodyRea
   private readonly onClose = (): void => {
     if (this.ended) return;
     this.passage.cancelled();
-    this.end(CLIENT_GONE);
+    this.end(() => new ConnectError("the client went away", Code.Canceled));
   };
 
   private get failureContext(): FailureContext {
@@ -184,8 +181,9 @@ export class HttpCall implements HandlerContext, CallInfo, HeaderReader, BodyRea
     };
   }
 
-  private end(reason: ConnectError): void {
+  /** @param reason made only when somebody has the signal */
+  private end(reason: () => ConnectError): void {
     this.ended = true;
-    this.controller?.abort(reason);
+    this.controller?.abort(reason());
   }
 }
