@@ -143,9 +143,12 @@ function sendAnswer(session: ClientHttp2Session, inner: ClientHttp2Stream, strea
     if (stream.headersSent && !stream.closed && !stream.writableEnded) stream.end();
     if (inner.closed) inner.destroy();
   });
-  // Told to stop, Node would still wait for what was written to be sent, which nobody takes any more.
+  // Told to stop, Node would still wait for what was written to be sent, which nobody takes any more. It says "aborted" before it has
+  // reset the stream: destroyed then, with something written, it would send empty frames without end.
   inner.on("aborted", () => {
-    if (inner.readableEnded) inner.destroy();
+    process.nextTick(() => {
+      if (inner.readableEnded) inner.destroy();
+    });
   });
   inner.on("close", () => {
     over = true;

@@ -1,9 +1,9 @@
+import { Budget } from "./budget.js";
 import type { Connection } from "./connection.js";
-import { HpackDecoder } from "./hpack/index.js";
+import { DEFAULT_TABLE_BYTES, HpackDecoder } from "./hpack/index.js";
 import { IncomingHeaders, MAX_LIST_BYTES } from "./incoming-headers.js";
 import { ConnectionFault, demand, ErrorCode, Flag, FrameType, MAX_WINDOW_BYTES } from "./protocol.js";
-import { ResetBudget } from "./reset-budget.js";
-import { readInitialWindow } from "./settings.js";
+import { readSettings } from "./settings.js";
 
 /** A header block that comes in pieces may be so large before it is decoded. */
 const MAX_BLOCK_BYTES = 2 * MAX_LIST_BYTES;
@@ -17,7 +17,13 @@ const NOTHING = Buffer.alloc(0);
 /** Understands the frames of a client (RFC 9113 §6), and tells its connection what they mean. */
 export class ClientFrames {
   private readonly hpack = new HpackDecoder();
-  private readonly resets = new ResetBudget();
+  /**
+   * A client may cancel many watches at once, and that is no attack; one that opens and resets streams as fast as it can is
+   * (CVE-2023-44487), and so is one that has us reset them (CVE-2025-8671).
+   */
+  private readonly resets = new Budget(10_000, 1_000);
+  /** Each may change the windows of all streams; a client that measures its link makes a few of them (CVE-2019-9515). */
+  private readonly changes = new Budget(1_000, 100);
   /** SETTINGS have come. */
   private settled = false;
   /** The header block that goes on in CONTINUATIONs. */
@@ -60,8 +66,7 @@ export class ClientFrames {
         this.settings(flags, streamId, bytes, start, end);
         break;
       case FrameType.PRIORITY:
-        demand(streamId !== 0, "a priority of no stream");
-        if (end - start !== PRIORITY_BYTES) this.refuse(streamId, ErrorCode.FRAME_SIZE_ERROR);
+        this.priority(streamId, end - start);
         break;
       case FrameType.PUSH_PROMISE:
         throw new ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a client does not push");
@@ -75,14 +80,14 @@ export class ClientFrames {
 
   private data(flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {
     const { connection } = this;
-    demand(connection.wasOpened(streamId), "data of a stream that is not open");
+    demand(connection.ids.wasOpened(streamId), "data of a stream that is not open");
     const length = end - start;
     connection.received(length);
     const [from, to] = unpadded(flags, bytes, start, end);
     const stream = connection.stream(streamId);
     if (stream === undefined || stream.isReceived) {
       connection.consumed(length);
-      if (stream !== undefined) this.refuse(streamId, ErrorCode.STREAM_CLOSED);
+      if (stream !== undefined || !connection.ids.mayBeLate(streamId)) this.refuse(streamId, ErrorCode.STREAM_CLOSED);
       return;
     }
     stream.receiveWindow -= length;
@@ -125,15 +130,33 @@ export class ClientFrames {
     // Also of a stream that is refused: the next block depends on it.
     this.hpack.decode(bytes, start, end, (field) => incoming.add(field));
     const ended = (flags & Flag.END_STREAM) !== 0;
-    if (this.connection.wasOpened(streamId)) this.trailers(streamId, ended);
-    else this.connection.open(streamId, incoming, ended);
+    const { connection } = this;
+    if (connection.ids.wasOpened(streamId)) {
+      this.trailers(streamId, incoming, ended);
+      return;
+    }
+    const refusal = connection.open(streamId, incoming, ended);
+    if (refusal !== undefined) this.refuse(streamId, refusal);
   }
 
-  private trailers(streamId: number, ended: boolean): void {
-    const stream = this.connection.stream(streamId);
-    // Its client does not know yet that it is over.
-    if (stream === undefined) return;
-    if (!ended || stream.isReceived || !stream.receiveEnd()) this.refuse(streamId, ErrorCode.PROTOCOL_ERROR);
+  /** Nobody is told of them, but they end the request. */
+  private trailers(streamId: number, incoming: IncomingHeaders, ended: boolean): void {
+    const { connection } = this;
+    const stream = connection.stream(streamId);
+    if (stream === undefined) {
+      if (!connection.ids.mayBeLate(streamId)) connection.ids.reuse();
+    } else if (stream.isReceived) this.refuse(streamId, ErrorCode.STREAM_CLOSED);
+    else if (incoming.isTooLarge) this.refuse(streamId, ErrorCode.ENHANCE_YOUR_CALM);
+    else if (!ended || !incoming.isTrailers || !stream.receiveEnd()) this.refuse(streamId, ErrorCode.PROTOCOL_ERROR);
+  }
+
+  /** Which stream goes before which is nobody's affair any more (RFC 9113 §5.3), not even that one goes before itself. */
+  private priority(streamId: number, length: number): void {
+    demand(streamId !== 0, "a priority of no stream");
+    if (length === PRIORITY_BYTES) return;
+    // A stream that was not opened cannot be reset.
+    demand(this.connection.ids.wasOpened(streamId), "half a priority", ErrorCode.FRAME_SIZE_ERROR);
+    this.refuse(streamId, ErrorCode.FRAME_SIZE_ERROR);
   }
 
   private windowUpdate(streamId: number, bytes: Buffer, start: number, end: number): void {
@@ -145,7 +168,7 @@ export class ClientFrames {
       connection.widen(increment);
       return;
     }
-    demand(connection.wasOpened(streamId), "a window of a stream that is not open");
+    demand(connection.ids.wasOpened(streamId), "a window of a stream that is not open");
     const stream = connection.stream(streamId);
     if (stream === undefined) return;
     if (increment === 0) this.refuse(streamId, ErrorCode.PROTOCOL_ERROR);
@@ -155,7 +178,7 @@ export class ClientFrames {
 
   private reset(streamId: number, bytes: Buffer, start: number, end: number): void {
     demand(end - start === 4, "half a reset", ErrorCode.FRAME_SIZE_ERROR);
-    demand(this.connection.wasOpened(streamId), "a reset of a stream that is not open");
+    demand(this.connection.ids.wasOpened(streamId), "a reset of a stream that is not open");
     this.countReset();
     this.connection.stream(streamId)?.destroy(bytes.readUInt32BE(start));
   }
@@ -183,8 +206,11 @@ export class ClientFrames {
       demand(start === end, "an answer with settings", ErrorCode.FRAME_SIZE_ERROR);
       return;
     }
-    const initialWindow = readInitialWindow(bytes, start, end);
-    this.connection.output.frame(FrameType.SETTINGS, Flag.ACK, 0, NOTHING);
+    demand(this.changes.take(), "settings change too often", ErrorCode.ENHANCE_YOUR_CALM);
+    const { initialWindow, tableBytes } = readSettings(bytes, start, end);
+    const { output } = this.connection;
+    output.frame(FrameType.SETTINGS, Flag.ACK, 0, NOTHING);
+    if (tableBytes !== undefined && tableBytes < DEFAULT_TABLE_BYTES) output.giveUpTable();
     if (initialWindow !== undefined) this.connection.setInitialWindow(initialWindow);
   }
 }

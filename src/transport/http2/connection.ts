@@ -22,13 +22,14 @@ import {
   WINDOW_BYTES,
 } from "./protocol.js";
 import { encodeSettings } from "./settings.js";
+import { StreamIds } from "./stream-ids.js";
 import { Stream, type StreamOwner } from "./stream.js";
 import { StreamTable } from "./stream-table.js";
 
 /** With so much that the client's windows have no room for, it may open no more streams: it asks and does not read. */
 const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
 const PING_BYTES = 8;
-/** How long a client may take to close its side of a connection that is over, in milliseconds. */
+/** For how long a client may take nothing of what was said last on a connection that is over, in milliseconds. */
 const LINGER_MS = 1_000;
 const NOTHING = Buffer.alloc(0);
 
@@ -42,22 +43,20 @@ export interface ConnectionOptions {
 
 export class Connection implements StreamOwner {
   readonly output: Output;
+  readonly ids = new StreamIds();
   sendWindow = DEFAULT_WINDOW_BYTES;
   unsentBytes = 0;
   private readonly reader: FrameReader;
   private initialWindow = DEFAULT_WINDOW_BYTES;
   private readonly streams = new StreamTable<Stream>();
-  /** Streams with something to send that had no window for it, in the order in which they came to that. */
+  /** Streams that could send if the connection had the window for it, in the order in which they came to that. */
   private readonly blockedStreams = new Set<Stream>();
   private readonly waitingStreams = new Set<Stream>();
-  private lastStreamId = 0;
   private receiveWindow = WINDOW_BYTES;
   private credit = 0;
   private pongs: (() => void)[] = [];
-  /** No more streams are taken. */
-  private leaving = false;
   private over = false;
-  private lingering: NodeJS.Timeout | undefined;
+  private failing: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly socket: Socket,
@@ -83,7 +82,7 @@ export class Connection implements StreamOwner {
       .on("error", () => socket.destroy())
       .on("end", () => this.clientEnded())
       .on("close", () => {
-        clearTimeout(this.lingering);
+        clearTimeout(this.failing);
         this.finish();
       });
   }
@@ -101,9 +100,9 @@ export class Connection implements StreamOwner {
 
   /** Takes no more streams, and closes the connection when the last of them is done. */
   leave(): void {
-    if (this.over || this.leaving) return;
-    this.leaving = true;
-    this.output.goAway(this.lastStreamId);
+    if (this.over || this.ids.isClosed) return;
+    this.ids.isClosed = true;
+    this.output.goAway(this.ids.last);
     this.closeWhenDone();
   }
 
@@ -126,7 +125,7 @@ export class Connection implements StreamOwner {
   // What a stream tells.
 
   blocked(stream: Stream): void {
-    this.blockedStreams.add(stream);
+    if (stream.hasWindow) this.blockedStreams.add(stream);
   }
 
   waitsForRoom(stream: Stream): void {
@@ -141,11 +140,17 @@ export class Connection implements StreamOwner {
     this.credit = 0;
   }
 
+  /** Tells the client that a stream is over. */
+  reset(streamId: number, code: number): void {
+    this.output.number(FrameType.RST_STREAM, streamId, code);
+    this.ids.reset(streamId);
+  }
+
   closed(stream: Stream): void {
     this.streams.delete(stream.id);
     this.blockedStreams.delete(stream);
     this.waitingStreams.delete(stream);
-    if (this.leaving) this.closeWhenDone();
+    if (this.ids.isClosed) this.closeWhenDone();
   }
 
   // What the frames of the client tell.
@@ -154,34 +159,24 @@ export class Connection implements StreamOwner {
     return this.streams.get(streamId);
   }
 
-  /** Whether a stream of that number is open, or has been. */
-  wasOpened(streamId: number): boolean {
-    return streamId !== 0 && streamId <= this.lastStreamId;
-  }
-
   /** So much data has come. @throws ConnectionFault when it is more than was allowed */
   received(bytes: number): void {
     this.receiveWindow -= bytes;
     demand(this.receiveWindow >= 0, "more data than there is window for", ErrorCode.FLOW_CONTROL_ERROR);
   }
 
-  /** A request begins. */
-  open(streamId: number, incoming: IncomingHeaders, ended: boolean): void {
-    // After the last GOAWAY what comes is not looked at; its client will try elsewhere.
-    if (this.leaving) return;
-    this.lastStreamId = streamId;
+  /** A request begins. @returns with which code it is to be refused, if it is */
+  open(streamId: number, incoming: IncomingHeaders, ended: boolean): number | undefined {
+    this.ids.open(streamId);
     const refusal = this.refusal(incoming);
-    if (refusal !== undefined) {
-      this.output.number(FrameType.RST_STREAM, streamId, refusal);
-      return;
-    }
+    if (refusal !== undefined) return refusal;
     const { headers } = incoming;
     const stream = new Stream(streamId, this, WINDOW_BYTES, this.initialWindow);
     this.streams.add(streamId, stream);
     const announced = headers["content-length"];
     if (announced !== undefined) stream.expectedBytes = Number(announced);
     this.options.onStream(stream, headers, ended);
-    if (ended && !stream.closed && !stream.receiveEnd()) stream.close(ErrorCode.PROTOCOL_ERROR);
+    return ended && !stream.closed && !stream.receiveEnd() ? ErrorCode.PROTOCOL_ERROR : undefined;
   }
 
   /** The client has widened the window of all streams together. */
@@ -194,23 +189,25 @@ export class Connection implements StreamOwner {
   /** The client has set what the window of a stream is at its beginning; it changes that of those that are open too. */
   setInitialWindow(bytes: number): void {
     const more = bytes - this.initialWindow;
+    if (more === 0) return;
     this.initialWindow = bytes;
     for (const stream of this.streams.values()) {
       demand(stream.widen(more) <= MAX_WINDOW_BYTES, "too large a window", ErrorCode.FLOW_CONTROL_ERROR);
+      if (more > 0) this.pumpStream(stream);
     }
-    if (more > 0) this.pump();
   }
 
   /** The window of one stream has become wider. */
   pumpStream(stream: Stream): void {
-    if (!this.blockedStreams.delete(stream)) return;
-    if (!stream.pump()) this.blockedStreams.add(stream);
+    if (!stream.isBlocked) return;
+    this.blockedStreams.delete(stream);
+    if (!stream.pump()) this.blocked(stream);
     if (this.waitingStreams.delete(stream) && !stream.closed && !stream.drain()) this.waitingStreams.add(stream);
   }
 
   resetStream(streamId: number, code: number): void {
     const stream = this.streams.get(streamId);
-    if (stream === undefined) this.output.number(FrameType.RST_STREAM, streamId, code);
+    if (stream === undefined) this.reset(streamId, code);
     else stream.close(code);
   }
 
@@ -243,8 +240,11 @@ export class Connection implements StreamOwner {
 
   /** Sends what waited for the window of the connection, a piece of each stream in turn. */
   private pump(): void {
-    for (const stream of [...this.blockedStreams]) {
-      if (this.sendWindow <= 0) return;
+    let left = this.blockedStreams.size;
+    for (const stream of this.blockedStreams) {
+      // Those that are put back, at the end, have had their turn.
+      if (this.sendWindow <= 0 || left === 0) return;
+      left -= 1;
       this.pumpStream(stream);
     }
   }
@@ -260,8 +260,10 @@ export class Connection implements StreamOwner {
   }
 
   private fail(code: number): void {
-    this.output.goAway(this.lastStreamId, code);
+    this.output.goAway(this.ids.last, code);
     this.end();
+    // However much it still says, and however slowly it reads.
+    this.failing = setTimeout(() => this.socket.destroy(), LINGER_MS).unref();
   }
 
   /**
@@ -271,7 +273,12 @@ export class Connection implements StreamOwner {
   private end(): void {
     this.output.flush();
     this.socket.end();
-    this.lingering = setTimeout(() => this.socket.destroy(), LINGER_MS).unref();
+    this.linger();
+  }
+
+  /** Lets the client take what is on its way, as long as it takes some of it again and again. */
+  private linger(): void {
+    this.socket.setTimeout(LINGER_MS, () => this.socket.destroy());
     this.finish();
   }
 
@@ -280,7 +287,7 @@ export class Connection implements StreamOwner {
     this.output.flush();
     if (this.socket.writableLength === 0) this.socket.destroy();
     else this.socket.destroySoon();
-    this.finish();
+    this.linger();
   }
 
   private closeWhenDone(): void {

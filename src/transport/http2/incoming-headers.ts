@@ -8,10 +8,19 @@ const MAX_FIELDS = 128;
 
 const NAME = /^:?[a-z0-9!#$%&'*+\-.^_`|~]+$/;
 const AUTHORITY = /^[a-zA-Z0-9!$%&'()*+,\-.:;=@[\]_~]+$/;
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+/** White space around it is none of it. */
+const VALUE = /^(?![\t ])[\t\x20-\x7e\x80-\xff]*(?<![\t ])$/;
+const METHOD = /^[a-zA-Z0-9!#$%&'*+\-.^_`|~]+$/;
+const SCHEME = /^[a-zA-Z][a-zA-Z0-9+\-.]*$/;
+const PATH = /^[\x21-\x7e\x80-\xff]+$/;
 const ALLOWED = 1;
 const FORBIDDEN = 2;
-const PSEUDO: ReadonlySet<string> = new Set([":method", ":scheme", ":authority", ":path"]);
+const PSEUDO: ReadonlyMap<string, RegExp> = new Map([
+  [":method", METHOD],
+  [":scheme", SCHEME],
+  [":authority", AUTHORITY],
+  [":path", PATH],
+]);
 /** What belongs to an HTTP/1.1 connection (RFC 9113 §8.2.2). */
 const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
   "connection",
@@ -43,6 +52,7 @@ export class IncomingHeaders {
   readonly headers: Bag & IncomingHttpHeaders = new EmptyBag();
   private bytes = 0;
   private fields = 0;
+  private pseudo = false;
   private regular = false;
   private malformed = false;
 
@@ -65,7 +75,14 @@ export class IncomingHeaders {
     const { headers } = this;
     if (this.malformed || headers[":method"] === undefined) return false;
     if (headers[":method"] === "CONNECT") return headers[":authority"] !== undefined;
-    return headers[":scheme"] !== undefined && headers[":path"] !== undefined && headers[":path"] !== "";
+    const path = headers[":path"];
+    if (headers[":scheme"] === undefined || path === undefined) return false;
+    return path.startsWith("/") || (path === "*" && headers[":method"] === "OPTIONS");
+  }
+
+  /** Whether it can come after a request (RFC 9113 §8.1). */
+  get isTrailers(): boolean {
+    return !this.malformed && !this.pseudo;
   }
 
   private put({ name, value }: HeaderField): void {
@@ -74,9 +91,12 @@ export class IncomingHeaders {
     if (name.startsWith(":")) {
       if (this.regular || present !== undefined) this.malformed = true;
       else headers[name] = value;
+      this.pseudo = true;
       return;
     }
     this.regular = true;
+    // Whoever forwards the request might believe the other one.
+    if (name === "content-length" && present !== undefined) this.malformed = true;
     if (name === "set-cookie") headers[name] = [...(Array.isArray(present) ? present : []), value];
     else if (present === undefined) headers[name] = value;
     else if (!SINGLE.has(name)) headers[name] = `${String(present)}${name === "cookie" ? "; " : ", "}${value}`;
@@ -85,8 +105,8 @@ export class IncomingHeaders {
 
 function isAllowed({ name, value }: HeaderField): boolean {
   if (!NAME.test(name) || !VALUE.test(value)) return false;
-  if ((name === ":authority" || name === "host") && !AUTHORITY.test(value)) return false;
-  if (name.startsWith(":")) return PSEUDO.has(name);
+  if (name.startsWith(":")) return PSEUDO.get(name)?.test(value) === true;
+  if (name === "host") return AUTHORITY.test(value);
   if (name === "content-length") return /^\d+$/.test(value);
   if (name === "te") return value === "trailers";
   return !CONNECTION_FIELDS.has(name);

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { NO_TABLE } from "./hpack/index.js";
 import { ErrorCode, Flag, FRAME_HEADER_BYTES, FrameType, MAX_FRAME_BYTES } from "./protocol.js";
 
 const SLAB_BYTES = 64 * 1024;
@@ -23,6 +24,9 @@ export class Output {
   private scheduled = false;
   private congested = false;
   private stuffed = false;
+  /** What the next header block begins with. */
+  private prefix: Buffer | undefined;
+  private hasTable = true;
 
   /** @param onRoom the socket has sent all that it was given, after {@link isCongested} */
   constructor(
@@ -33,7 +37,8 @@ export class Output {
       if (!this.congested) return;
       this.congested = this.stuffed = false;
       this.onRoom();
-      socket.resume();
+      // What was waiting for room may have filled it again.
+      if (!this.isStuffed) socket.resume();
     });
   }
 
@@ -56,7 +61,9 @@ export class Output {
   }
 
   /** Writes a header block as a HEADERS frame and as many CONTINUATIONs as it takes. */
-  headers(streamId: number, flags: number, block: Buffer): void {
+  headers(streamId: number, flags: number, fields: Buffer): void {
+    const block = this.prefix === undefined ? fields : Buffer.concat([this.prefix, fields]);
+    this.prefix = undefined;
     if (block.length <= MAX_FRAME_BYTES) {
       this.frame(FrameType.HEADERS, flags | Flag.END_HEADERS, streamId, block);
       return;
@@ -73,6 +80,12 @@ export class Output {
         to,
       );
     }
+  }
+
+  /** Header blocks here never use the table of the client; it has to be told so when it makes that smaller (RFC 9113 §4.3.1). */
+  giveUpTable(): void {
+    if (this.hasTable) this.prefix = NO_TABLE;
+    this.hasTable = false;
   }
 
   /** Writes a frame of one 32-bit number. */

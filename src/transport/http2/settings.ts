@@ -13,19 +13,25 @@ export function encodeSettings(settings: readonly (readonly [id: number, value: 
   return payload;
 }
 
-/**
- * Reads what a client says about itself. Frames of ours never are larger than the least that a client takes, and no block needs its
- * table: what is left is the window.
- *
- * @returns the window of a stream at its beginning, in bytes; undefined when it is not said
- * @throws ConnectionFault for values that may not be
- */
-export function readInitialWindow(bytes: Buffer, start: number, end: number): number | undefined {
+/** What a client says about itself that matters here: frames of ours never are larger than the least that a client takes. */
+export interface ClientSettings {
+  /** The window of a stream at its beginning, in bytes; undefined when it is not said. */
+  readonly initialWindow: number | undefined;
+  /** The least that was said about how large the table for header blocks may be, in bytes; undefined when nothing was. */
+  readonly tableBytes: number | undefined;
+}
+
+/** @throws ConnectionFault for values that may not be */
+export function readSettings(bytes: Buffer, start: number, end: number): ClientSettings {
   demand((end - start) % ENTRY_BYTES === 0, "half a setting", ErrorCode.FRAME_SIZE_ERROR);
   let initialWindow: number | undefined;
+  let tableBytes: number | undefined;
   for (let at = start; at < end; at += ENTRY_BYTES) {
     const value = bytes.readUInt32BE(at + 2);
     switch (bytes.readUInt16BE(at)) {
+      case Setting.HEADER_TABLE_SIZE:
+        tableBytes = Math.min(tableBytes ?? value, value);
+        break;
       case Setting.ENABLE_PUSH:
         demand(value <= 1, "ENABLE_PUSH is 0 or 1");
         break;
@@ -37,5 +43,5 @@ export function readInitialWindow(bytes: Buffer, start: number, end: number): nu
         demand(value >= MAX_FRAME_BYTES && value <= MAX_MAX_FRAME_BYTES, "a frame size that may not be");
     }
   }
-  return initialWindow;
+  return { initialWindow, tableBytes };
 }

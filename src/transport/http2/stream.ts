@@ -3,6 +3,7 @@ import type { LaneStream, ResponseOptions } from "../lane.js";
 import { encodeHeaders } from "./hpack/index.js";
 import { CREDIT_BYTES, Flag, FrameType } from "./protocol.js";
 import { SendQueue, type SendOwner } from "./send-queue.js";
+import { Unread } from "./unread.js";
 
 /** With so much that the client's window has no room for, the writer is asked to wait. */
 const HIGH_WATER_BYTES = 16 * 1024;
@@ -10,8 +11,10 @@ const NOTHING = Buffer.alloc(0);
 
 /** What a stream needs of its connection. */
 export interface StreamOwner extends SendOwner {
-  /** The stream has something to send and no window for it. */
+  /** The stream has something to send and no window for it, of its own or of the connection. */
   blocked(stream: Stream): void;
+  /** Tells the client that a stream was reset. */
+  reset(streamId: number, code: number): void;
   /** The stream has been told to write no more. */
   waitsForRoom(stream: Stream): void;
   /** So many bytes of a stream's data were read, or thrown away. */
@@ -45,7 +48,7 @@ export class Stream implements LaneStream {
 
   private paused = false;
   /** What came while it was paused; bounded by the window. */
-  private unread: Buffer[] | undefined;
+  private unread: Unread | undefined;
   /** The client has sent END_STREAM. */
   private received = false;
   private receivedBytes = 0;
@@ -70,6 +73,15 @@ export class Stream implements LaneStream {
 
   get destroyed(): boolean {
     return this.closed;
+  }
+
+  /** It has something to send. */
+  get isBlocked(): boolean {
+    return !this.queue.isEmpty;
+  }
+
+  get hasWindow(): boolean {
+    return this.queue.window > 0;
   }
 
   /** The client has sent all that it will. */
@@ -109,15 +121,14 @@ export class Stream implements LaneStream {
   receive(chunk: Buffer): boolean {
     this.receivedBytes += chunk.length;
     if (this.expectedBytes !== undefined && this.receivedBytes > this.expectedBytes) return false;
-    if (this.paused || this.unread !== undefined) (this.unread ??= []).push(chunk);
+    if (this.paused || this.unread !== undefined) (this.unread ??= new Unread()).push(chunk);
     else this.deliver(chunk);
     return true;
   }
 
   /** Bytes that only filled up a frame. */
   receivePadding(bytes: number): void {
-    this.owner.consumed(bytes);
-    this.credit += bytes;
+    this.giveBack(bytes);
   }
 
   /** The end of the request. @returns false when it is shorter than was announced */
@@ -143,12 +154,12 @@ export class Stream implements LaneStream {
 
   /** Called by {@link flow}. */
   deliverUnread(): void {
-    const { unread } = this;
-    while (unread !== undefined && unread.length > 0 && !this.isPaused()) {
-      const chunk = unread.shift();
+    // Whoever is given a piece may pause the stream, or close it.
+    while (this.unread?.isEmpty === false && !this.paused) {
+      const chunk = this.unread.shift();
       if (chunk !== undefined) this.deliver(chunk);
     }
-    if (this.isPaused() || this.closed) return;
+    if (this.paused || this.closed) return;
     this.unread = undefined;
     if (this.received && !this.readableEnded) this.finishReading();
   }
@@ -158,10 +169,14 @@ export class Stream implements LaneStream {
   }
 
   private deliver(chunk: Buffer): void {
-    const { length } = chunk;
     if (!this.closed) this.onData?.(chunk);
-    this.owner.consumed(length);
-    this.credit += length;
+    this.giveBack(chunk.length);
+  }
+
+  /** Lets the client send so much again. */
+  private giveBack(bytes: number): void {
+    this.owner.consumed(bytes);
+    this.credit += bytes;
     if (this.credit < CREDIT_BYTES || this.received || this.closed) return;
     this.owner.output.number(FrameType.WINDOW_UPDATE, this.id, this.credit);
     this.receiveWindow += this.credit;
@@ -215,7 +230,7 @@ export class Stream implements LaneStream {
 
   close(code: number): void {
     if (this.closed) return;
-    this.owner.output.number(FrameType.RST_STREAM, this.id, code);
+    this.owner.reset(this.id, code);
     this.destroy(code);
   }
 
@@ -276,7 +291,7 @@ export class Stream implements LaneStream {
     this.owner.closed(this);
     // What nobody reads any more does not take up the window of the others.
     if (this.unread !== undefined) {
-      for (const chunk of this.unread) this.owner.consumed(chunk.length);
+      this.owner.consumed(this.unread.bytes);
       this.unread = undefined;
     }
     this.queue.clear();

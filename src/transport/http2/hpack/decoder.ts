@@ -4,7 +4,7 @@ import { decodeHuffman } from "./huffman.js";
 import { STATIC_TABLE } from "./static-table.js";
 
 /** How large a table is before SETTINGS_HEADER_TABLE_SIZE says something else (RFC 9113 6.5.2). */
-const DEFAULT_TABLE_BYTES = 4096;
+export const DEFAULT_TABLE_BYTES = 4096;
 
 /** The lowest one that was set since the last block, and the last one (RFC 7541 4.2). */
 const MAX_SIZE_UPDATES = 2;

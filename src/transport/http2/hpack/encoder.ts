@@ -13,6 +13,9 @@ const SHORT_STRING = 24;
 
 let scratch: Buffer = Buffer.allocUnsafeSlow(INITIAL_SCRATCH_BYTES);
 
+/** Sets the peer's table to nothing (RFC 7541 6.3): a block begins with it once the peer has asked for less than it has. */
+export const NO_TABLE = Buffer.of(0x20);
+
 /**
  * Encodes fields in the order that they have, so pseudo-header fields must come first. It keeps no state: names and statuses of the
  * static table are indexed, all else is literal and never enters the peer's table.
