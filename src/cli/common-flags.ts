@@ -1,7 +1,7 @@
 /**
  * What several commands take, in the same words.
  */
-import { listed, optional, repeated } from "./flags.js";
+import { listed, optional, repeated, toggle } from "./flags.js";
 import { anyText, jsonObject, wholeNumber } from "./readers.js";
 import { stateWord } from "./words.js";
 
@@ -15,6 +15,9 @@ export const METADATA = optional(
 );
 
 export const REQUEST_ID = optional("--request-id <id>", "makes the call safe to repeat for 10 minutes", anyText);
+
+/** For a watch that is a live view when a person looks. */
+export const PLAIN = toggle("--plain", "one line for each event, also on a terminal");
 
 /** Which agents a list or a watch is about. */
 export const AGENT_FILTER = {

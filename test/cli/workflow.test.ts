@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { Agent, createOpsCoreClient, type AgentTask } from "../../src/client/index.js";
 import { root } from "../helpers/repository.js";
@@ -132,6 +133,28 @@ describe("task", () => {
 });
 
 describe("session watch --tasks", () => {
+  it("is a live picture of the graph on a terminal, and lines where that is wanted", async () => {
+    const next = await taking();
+    const watching = shell.start("session watch s --tasks", { tty: true });
+    const plain = shell.start("session watch s --tasks --plain", { tty: true, env: { NO_COLOR: "1" } });
+    await watching.stdout.seen("no tasks yet");
+    await plain.stdout.seen("SYNCED");
+    await shell.text(["workflow", "apply", SAMPLE]);
+    await shell.text("workflow trigger sample_workflow_id --agent a --session-id s");
+    await watching.stdout.seen("0 of 2");
+    await (await next()).complete();
+    await watching.stdout.seen("1 of 2");
+    await (await next()).complete();
+    await watching.stdout.seen("2 of 2");
+    await plain.stdout.seen(/step_2 +LEASED → COMPLETED/);
+    expect(await watching.stop()).toBe(130);
+    expect(await plain.stop()).toBe(130);
+    // What stays when the picture is gone.
+    const [, after = ""] = watching.stdout.text.split("\x1b[?25h\x1b[?1049l");
+    expect(stripVTControlCharacters(after)).toMatch(/step_1 +✓ COMPLETED.*\n └ step_2 +✓ COMPLETED/);
+    expect(plain.stdout.text).not.toContain("\x1b");
+  });
+
   it("shows each step as it progresses", async () => {
     const next = await taking();
     const watching = shell.start("session watch s --tasks");

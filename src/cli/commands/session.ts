@@ -12,16 +12,18 @@ import type { SessionEntry, TaskEntry } from "../../client/index.js";
 import { showItem, showList } from "../answers.js";
 import { apiJson } from "../api-json.js";
 import type { Host } from "../command.js";
-import { LIMIT, METADATA, REQUEST_ID } from "../common-flags.js";
-import { implementCall, implementLasting } from "../connection.js";
+import { LIMIT, METADATA, PLAIN, REQUEST_ID } from "../common-flags.js";
+import { implementCall, implementLasting, type ClientContext } from "../connection.js";
 import { usageFailure } from "../failure.js";
 import { listed, optional, repeated, required, rest, toggle } from "../flags.js";
 import { given } from "../given.js";
+import { TaskBoard } from "../live/task-board.js";
+import { watchView } from "../live/watch-view.js";
 import { anyText, int64, jsonObject } from "../readers.js";
 import { TASK_WIDTHS } from "../views/event-lines.js";
 import { sessionEventView, sessionSnapshotView, taskEventView, taskSnapshotView } from "../views/events.js";
 import { printSession, printSessions } from "../views/sessions.js";
-import { follow, lineSink, WATCH_FLAGS, type EntryPrinter } from "../watching.js";
+import { follow, lineSink, WATCH_FLAGS, type EntryPrinter, type WatchSink } from "../watching.js";
 import { statusWord } from "../words.js";
 
 const SESSION_ENTRIES: EntryPrinter<SessionEntry> = {
@@ -149,7 +151,7 @@ function defineWatch(command: Command, host: Host): void {
   implementLasting(command, host, {
     summary: "Watch sessions: where they are now, and every change",
     details:
-      "One line for each event. The watch goes on by itself after a lost connection or a restart of the server, and ends with Ctrl-C.",
+      "One line for each event; --tasks on a terminal is a live picture of the tasks, each below those that it waits for. The watch goes on by itself after a lost connection or a restart of the server, and ends with Ctrl-C.",
     examples: [["opscore session watch SESSION --tasks", "how the tasks of a session progress"]],
     positionals: { sessionIds: rest("session-id", "only these sessions, which need not exist yet", anyText, 0) },
     flags: {
@@ -157,8 +159,9 @@ function defineWatch(command: Command, host: Host): void {
       statuses: listed("--status <status>", "only events into or out of this status", statusWord),
       tasks: toggle("--tasks", "the steps of these sessions instead: who works on which, and what waits for what"),
       ...WATCH_FLAGS,
+      plain: PLAIN,
     },
-    run({ resumeToken, snapshot, tasks, ...filter }, context) {
+    run({ resumeToken, snapshot, tasks, plain, ...filter }, context) {
       const start = { resumeToken, snapshot };
       if (tasks) {
         const { sessionIds, agentIds, statuses } = filter;
@@ -167,12 +170,11 @@ function defineWatch(command: Command, host: Host): void {
           .filter((name) => name !== "")
           .map((name) => ({ name, description: "must not be given with --tasks" }));
         if (problems.length > 0) throw usageFailure(problems);
-        return follow(
-          context,
-          start,
-          (options) => context.client.watchTasks({ sessionIds }, options),
-          lineSink(context, taskEntries(sessionIds.length === 1)),
-        );
+        const sink =
+          context.out.forPeople && !context.json && !plain
+            ? taskView(context, sessionIds)
+            : lineSink(context, taskEntries(sessionIds.length === 1));
+        return follow(context, start, (options) => context.client.watchTasks({ sessionIds }, options), sink);
       }
       return follow(
         context,
@@ -182,4 +184,10 @@ function defineWatch(command: Command, host: Host): void {
       );
     },
   });
+}
+
+function taskView(context: ClientContext, sessionIds: readonly string[]): WatchSink<TaskEntry> {
+  const [sessionId] = sessionIds;
+  const name = sessionIds.length === 1 ? `session ${sessionId}` : "opscore session watch --tasks";
+  return watchView(context, name, new TaskBoard(context.io.scheduler, sessionIds));
 }

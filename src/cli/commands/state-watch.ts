@@ -4,14 +4,12 @@ import { StateEventSchema } from "../../../gen/opscore/v1/state_service_pb.js";
 import type { StateEntry } from "../../client/index.js";
 import { apiJson } from "../api-json.js";
 import type { Host } from "../command.js";
-import { EVENT_FILTER } from "../common-flags.js";
-import { implementLasting, type ClientContext } from "../connection.js";
-import { rest, toggle } from "../flags.js";
-import { LiveView } from "../live/live-view.js";
+import { EVENT_FILTER, PLAIN } from "../common-flags.js";
+import { implementLasting } from "../connection.js";
+import { rest } from "../flags.js";
 import { StateBoard } from "../live/state-board.js";
+import { watchView } from "../live/watch-view.js";
 import { anyText } from "../readers.js";
-import { printable } from "../text/printable.js";
-import { span } from "../text/rich.js";
 import { stateEventView, stateSnapshotView } from "../views/events.js";
 import { follow, lineSink, WATCH_FLAGS, type EntryPrinter } from "../watching.js";
 
@@ -39,29 +37,15 @@ export function defineWatch(command: Command, host: Host): void {
     flags: {
       ...EVENT_FILTER,
       ...WATCH_FLAGS,
-      plain: toggle("--plain", "one line for each event, also on a terminal"),
+      plain: PLAIN,
     },
     run({ plain, resumeToken, snapshot, ...filter }, context) {
       const { client, out, json } = context;
       const isLive = out.forPeople && !json && !plain;
       const sink = isLive
-        ? liveView(context, new StateBoard(context.io.scheduler, filter.states))
+        ? watchView(context, "opscore state watch", new StateBoard(context.io.scheduler, filter.states))
         : lineSink(context, STATE_ENTRIES);
       return follow(context, { resumeToken, snapshot }, (options) => client.watchState(filter, options), sink);
     },
-  });
-}
-
-function liveView({ io, out, target }: ClientContext, board: StateBoard): LiveView {
-  return new LiveView({
-    board,
-    title: [
-      { text: "opscore state watch", look: "bold" },
-      { text: `  ${printable(target.url)} · namespace ${target.namespace}`, look: "dim" },
-    ],
-    footer: span("Ctrl-C ends the watch", "dim"),
-    terminal: io.stdout,
-    out,
-    scheduler: io.scheduler,
   });
 }

@@ -1,12 +1,12 @@
-import type { Reconnect, StateEntry } from "../../client/index.js";
+import type { Reconnect } from "../../client/index.js";
 import type { Scheduler } from "../../client/scheduler.js";
 import type { Terminal } from "../io.js";
 import type { Printer } from "../text/printer.js";
 import { span, type Rich } from "../text/rich.js";
 import { lossNote, type Item, type WatchSink } from "../watching.js";
+import type { Board } from "./board.js";
 import { boardFrame, finalFrame } from "./board-frame.js";
 import { Screen } from "./screen.js";
-import type { StateBoard } from "./state-board.js";
 
 /** Changes are gathered for so long before they are drawn: no eye follows more pictures in a second. */
 const GATHER_MS = 40;
@@ -19,8 +19,8 @@ const SETTLE_MS = 1000;
 const LIVE = span("● live", "green");
 const RECONNECTING = span("◌ reconnecting", "yellow");
 
-export interface LiveViewOptions {
-  readonly board: StateBoard;
+export interface LiveViewOptions<Entry> {
+  readonly board: Board<Entry>;
   readonly title: Rich;
   readonly footer: Rich;
   readonly terminal: Terminal;
@@ -28,8 +28,8 @@ export interface LiveViewOptions {
   readonly scheduler: Scheduler;
 }
 
-/** Shows a watch of states as it goes on: fills the terminal until the watch ends, then leaves the last picture behind. */
-export class LiveView implements WatchSink<StateEntry> {
+/** Shows a watch as it goes on: fills the terminal until the watch ends, then leaves the last picture behind. */
+export class LiveView<Entry> implements WatchSink<Entry> {
   private readonly screen: Screen;
   private status: Rich = LIVE;
   private cancelDraw: (() => void) | undefined;
@@ -38,11 +38,11 @@ export class LiveView implements WatchSink<StateEntry> {
   private stopListening: (() => void) | undefined;
   private begun = false;
 
-  constructor(private readonly options: LiveViewOptions) {
+  constructor(private readonly options: LiveViewOptions<Entry>) {
     this.screen = new Screen(options.terminal, options.out.style);
   }
 
-  items(items: readonly Item<StateEntry>[]): void {
+  items(items: readonly Item<Entry>[]): void {
     this.begin();
     for (const item of items) this.options.board.apply(item);
     this.showStatus(LIVE);

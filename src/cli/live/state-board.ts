@@ -4,9 +4,11 @@ import { StateEvent_Type, type StateEvent } from "../../../gen/opscore/v1/state_
 import type { Clock } from "../../lib/clock.js";
 import type { StateEntry } from "../../client/index.js";
 import type { Rich } from "../text/rich.js";
+import { RESYNC_NOTE } from "../views/event-lines.js";
 import { stateEventView } from "../views/events.js";
-import { EventLines, RESYNC_NOTE } from "../views/event-lines.js";
 import type { Item } from "../watching.js";
+import { agentTable } from "./agent-table.js";
+import { Board, byName } from "./board.js";
 
 /** An agent on the board. */
 export interface BoardAgent {
@@ -17,43 +19,30 @@ export interface BoardAgent {
   readonly changedAt: number;
 }
 
-/** How many lines of the log are kept: more than any terminal shows. */
-const LOG_LINES = 500;
-
-/** What a watch has said so far: every agent as it is now, and what happened last. */
-export class StateBoard {
+/** What a watch of states has said so far: every agent as it is now, and what happened last. */
+export class StateBoard extends Board<StateEntry> {
   private readonly byId = new Map<string, BoardAgent>();
   /** `byId` in order; undefined when it has changed since. */
   private sorted: readonly BoardAgent[] | undefined;
-  private readonly lines: Rich[] = [];
-  private readonly format = new EventLines(true);
 
-  /**
-   * @param clock for what the board itself notices
-   * @param states the states that the watch is about; empty: all
-   */
+  /** @param states the states that the watch is about; empty: all */
   constructor(
-    private readonly clock: Clock,
+    clock: Clock,
     private readonly states: readonly State[] = [],
-  ) {}
+  ) {
+    super(clock);
+  }
 
   /** In the order of their ids. */
   get agents(): readonly BoardAgent[] {
     return (this.sorted ??= [...this.byId.values()].sort(byAgentId));
   }
 
-  /** Those `count` agents that changed last, in the order of their ids. */
-  changedLast(count: number): readonly BoardAgent[] {
-    // Two that never changed differ by NaN.
-    return [...this.agents]
-      .sort((a, b) => b.changedAt - a.changedAt || 0)
-      .slice(0, count)
-      .sort(byAgentId);
-  }
-
-  /** Oldest first. */
-  get log(): readonly Rich[] {
-    return this.lines;
+  /** The agents; where there is no room for all, those that changed last. */
+  table(room: number, width: number, clock: Clock): readonly Rich[] {
+    const most = Math.max(1, room - 1);
+    const shown = this.agents.length > most ? this.changedLast(most - 1) : this.agents;
+    return agentTable(shown, this.agents.length, width, clock);
   }
 
   apply(item: Item<StateEntry>): void {
@@ -75,14 +64,18 @@ export class StateBoard {
     }
   }
 
-  /** Adds a line about the watch itself. */
-  say(type: string, note: string): void {
-    this.push(this.format.notice(this.clock.now(), type, note));
+  /** Those `count` agents that changed last, in the order of their ids. */
+  private changedLast(count: number): readonly BoardAgent[] {
+    // Two that never changed differ by NaN.
+    return [...this.agents]
+      .sort((a, b) => b.changedAt - a.changedAt || 0)
+      .slice(0, count)
+      .sort(byAgentId);
   }
 
   private applyEvent(event: StateEvent): void {
     const { type, state, previous } = event;
-    this.push(this.format.event(stateEventView(event)));
+    this.tell(stateEventView(event));
     if (state === undefined) return;
     const gone = type === StateEvent_Type.DEREGISTERED || type === StateEvent_Type.EXITED;
     if (gone || (this.states.length > 0 && !this.states.includes(state.state))) {
@@ -99,18 +92,10 @@ export class StateBoard {
     this.byId.set(state.agentId, { state, since, changedAt });
     this.sorted = undefined;
   }
-
-  private push(line: Rich): void {
-    this.lines.push(line);
-    if (this.lines.length > 2 * LOG_LINES) this.lines.splice(0, LOG_LINES);
-  }
 }
 
-/** So that agent-10 comes after agent-9. */
-const collator = new Intl.Collator("en", { numeric: true });
-
 function byAgentId(a: BoardAgent, b: BoardAgent): number {
-  return collator.compare(a.state.agentId, b.state.agentId);
+  return byName.compare(a.state.agentId, b.state.agentId);
 }
 
 function commitMs({ commitTime }: AgentState): number {

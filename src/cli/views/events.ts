@@ -141,7 +141,7 @@ function taskName({ sessionId, taskId }: Task, ofOneSession: boolean): string {
 }
 
 /** What it waits for, who has it, why it failed, or why it was called off. */
-function taskNote(task: Task): Rich {
+export function taskNote(task: Task): Rich {
   const { status, dependsOn, agentId, attempt } = task;
   const after = (): Rich => [{ text: "after ", look: "dim" }, { text: printable(dependsOn.join(" ")) }];
   const on = (): Rich => [
