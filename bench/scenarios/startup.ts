@@ -7,9 +7,10 @@ import { atMost } from "./claims.js";
 
 const SERVE = "opscore serve";
 const IMPORT = "client import";
-/** From the build. */
-const MAIN = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
-const CLIENT = new URL("../../src/index.js", import.meta.url).href;
+/** What is shipped, seen from where the bench is built: how it is put into files is part of what is measured. */
+const SHIPPED = new URL("../../../src/", import.meta.url);
+const MAIN = fileURLToPath(new URL("cli/main.js", SHIPPED));
+const CLIENT = new URL("index.js", SHIPPED).href;
 const TIME_IMPORT = `
   const since = performance.now();
   await import(process.argv[1]);

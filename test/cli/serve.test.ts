@@ -1,7 +1,7 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -172,60 +172,6 @@ describe("the built command", () => {
     child.kill("SIGINT");
     expect(await once(child, "close")).toEqual([130, null]);
   });
-});
-
-describe("what is loaded", () => {
-  it("for help is neither the server nor the client", async () => {
-    const loaded = await loadedBy(["--help"]);
-    expect(
-      loaded.filter((path) => /\/(server|client\/index|settings)\.js$|\/(zod|pino|@connectrpc)\//.test(path)),
-    ).toEqual([]);
-  });
-
-  it("for a client command is not the server", async () => {
-    const { url } = await startServer();
-    const loaded = await loadedBy(["agent", "list", "--url", url]);
-    expect(loaded.some((path) => path.endsWith("/src/client/index.js"))).toBe(true);
-    expect(
-      loaded.filter((path) => /\/src\/(server|storage|watch|transport|services)\b|\/(zod|pino)\//.test(path)),
-    ).toEqual([]);
-  });
-
-  it("for a server in memory is neither the client of Redis nor the metrics library", async () => {
-    const serving = await loadedWhile(["serve", "--port", "0", "--log-level", "silent"]);
-    expect(serving.some((path) => path.endsWith("/src/server.js"))).toBe(true);
-    expect(serving.filter((path) => /\/(ioredis|prom-client)\/|\/src\/storage\/redis\//.test(path))).toEqual([]);
-  });
-
-  /** The files that a command line loads, as V8 counted them. */
-  async function loadedBy(argv: readonly string[]): Promise<readonly string[]> {
-    return loaded(async (env) => {
-      const { code } = await runToEnd(process.execPath, [MAIN, ...argv], { env });
-      expect(code).toBe(0);
-    });
-  }
-
-  /** The files that a server loads from its start to its stop. */
-  async function loadedWhile(argv: readonly string[]): Promise<readonly string[]> {
-    return loaded(async (env) => {
-      const child = spawnMain(argv, env);
-      await once(child.stdout ?? child, "data");
-      child.kill("SIGTERM");
-      expect(await once(child, "close")).toEqual([0, null]);
-    });
-  }
-
-  async function loaded(runIn: (env: NodeJS.ProcessEnv) => Promise<void>): Promise<readonly string[]> {
-    const folder = await mkdtemp(join(tmpdir(), "opscore-loaded-"));
-    try {
-      await runIn({ ...plainEnvironment(), NODE_V8_COVERAGE: folder });
-      const [report = ""] = await readdir(folder);
-      const { result } = JSON.parse(await readFile(join(folder, report), "utf8")) as { result: { url: string }[] };
-      return result.map(({ url }) => url);
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  }
 });
 
 function spawnMain(argv: readonly string[], env = plainEnvironment()): ChildProcess {
