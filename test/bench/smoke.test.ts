@@ -41,7 +41,7 @@ let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "opscore-bench-test-"));
   await redisBinary();
-  await run("npm", ["run", "--silent", "prebench"], { cwd: root });
+  await run("npm", ["run", "--silent", "bench:build"], { cwd: root });
 }, TIMEOUT_MS);
 
 afterAll(() => rm(folder, { recursive: true }));
