@@ -184,6 +184,8 @@ export interface TaskRecord extends TaskPlan {
   /** Who has it, or had it last; empty before the first attempt. */
   readonly agentId: string;
   readonly agentIncarnation: number;
+  /** The agent's revision when the attempt was reserved for it: no report up to there is about this attempt. 0 before the first. */
+  readonly agentRevision: number;
   /** How that attempt reaches its agent; AUTO before the first. */
   readonly delivery: TaskDelivery;
   /** READY: not to be leased before; undefined: at once. */

@@ -71,6 +71,8 @@ export interface LeaseTask extends AttemptKey {
   readonly attempt: number;
   readonly agentId: string;
   readonly agentIncarnation: number;
+  /** What the reservation of the slot answered. */
+  readonly agentRevision: number;
   readonly delivery: TaskDelivery;
   /** How long the lease lasts without a renewal; never beyond the attempt's deadline. */
   readonly leaseMs: number;
@@ -149,7 +151,8 @@ export interface ReserveSlot extends AgentKey, AttemptKey {
 
 /** Whether the agent takes the attempt, and if not, why not. */
 export type SlotOutcome =
-  | { readonly kind: "reserved" }
+  /** `agentRevision`: that of the agent's state as of now, also when the slot was reserved before. */
+  | { readonly kind: "reserved"; readonly agentRevision: number }
   /** It is not there, is another incarnation, or its state or liveness keeps it from taking tasks. */
   | { readonly kind: "unavailable" }
   /** It has as many tasks as it takes. `now` is the storage's clock, which `reserveTime` is compared with. */

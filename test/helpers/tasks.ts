@@ -67,6 +67,7 @@ export function aLease(taskId: string, attempt = 1, lease: Partial<LeaseTask> = 
     ...anAttempt(taskId, attempt),
     agentId: AGENT,
     agentIncarnation: 1,
+    agentRevision: 1,
     delivery: TaskDelivery.STREAM,
     leaseMs: TASK_LEASE_MS,
     ...lease,

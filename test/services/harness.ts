@@ -129,10 +129,18 @@ export async function lease(
   ];
   if (task === undefined || agent === undefined) throw new Error("no such task, or no such agent");
   const attempt = { namespace, sessionId, taskId, attempt: task.attempt + 1 };
-  const { incarnation } = agent.record;
-  await storage.reserveSlot({ ...attempt, agentId, incarnation });
+  const { incarnation: agentIncarnation } = agent.record;
+  const { revision: agentRevision } = agent.state;
+  await storage.reserveSlot({ ...attempt, agentId, incarnation: agentIncarnation });
   const leaseMs = taskLeaseMs(delivery, task.timeoutMs);
-  return storage.leaseTask({ ...attempt, agentId, agentIncarnation: incarnation, delivery, leaseMs });
+  return storage.leaseTask({
+    ...attempt,
+    agentId,
+    agentIncarnation,
+    agentRevision,
+    delivery,
+    leaseMs,
+  });
 }
 
 /** Expects a failure with this reason and returns it. */

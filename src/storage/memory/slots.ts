@@ -5,7 +5,6 @@ import type { Commits } from "./commits.js";
 import type { AgentEntry, Namespaces } from "./entries.js";
 
 const UNAVAILABLE: SlotOutcome = { kind: "unavailable" };
-const RESERVED: SlotOutcome = { kind: "reserved" };
 
 /** The room that agents have for tasks. Nothing of it is in the log. */
 export class Slots {
@@ -20,7 +19,8 @@ export class Slots {
     if (entry?.record.incarnation !== incarnation) return UNAVAILABLE;
     const key = taskName(command);
     const held = entry.slots?.get(key);
-    if (held?.attempt === attempt) return RESERVED;
+    const reserved: SlotOutcome = { kind: "reserved", agentRevision: entry.state.revision };
+    if (held?.attempt === attempt) return reserved;
     if (!takesTasks(entry) || (held?.attempt ?? 0) > attempt) return UNAVAILABLE;
     const now = this.commits.commitTime;
     const slots = (entry.slots ??= new Map<string, Slot>());
@@ -28,7 +28,7 @@ export class Slots {
       return { kind: "full", slots: [...slots.values()], now };
     }
     slots.set(key, { sessionId, taskId, attempt, reserveTime: now });
-    return RESERVED;
+    return reserved;
   }
 
   release(command: AgentKey & AttemptKey): void {

@@ -63,7 +63,7 @@ export class Tasks {
   lease(command: LeaseTask): TaskRecord {
     const entry = this.require(command);
     const { record, session } = entry;
-    const { attempt, agentId, agentIncarnation, delivery } = command;
+    const { attempt, agentId, agentIncarnation, agentRevision, delivery } = command;
     const isSame = record.attempt === attempt && record.agentId === agentId;
     if (record.status === TaskStatus.LEASED && isSame && record.agentIncarnation === agentIncarnation) return record;
     const now = this.clock.monotonic();
@@ -81,6 +81,7 @@ export class Tasks {
       attemptsLeft: record.attemptsLeft - 1,
       agentId,
       agentIncarnation,
+      agentRevision,
       delivery,
       notBefore: undefined,
       leaseExpireTime: time + leaseMs,

@@ -44,6 +44,7 @@ function toTask(cells: Cells, { namespace, sessionId }: SessionKey): TaskRecord 
   const attempt = cells.number();
   const attemptsLeft = cells.number();
   const agentIncarnation = cells.number();
+  const agentRevision = cells.number();
   const delivery = cells.member(DELIVERIES);
   // What scripts compare their clock with.
   cells.number();
@@ -85,6 +86,7 @@ function toTask(cells: Cells, { namespace, sessionId }: SessionKey): TaskRecord 
     attemptsLeft,
     agentId,
     agentIncarnation,
+    agentRevision,
     delivery,
     notBefore,
     leaseExpireTime,

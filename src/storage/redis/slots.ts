@@ -11,12 +11,13 @@ export class Slots {
     const { namespace, agentId, incarnation, attempt } = command;
     const args = [namespace, agentId, String(incarnation), taskName(command), String(attempt)];
     const reply = await this.commands.call("reserve-slot", this.partitionOf(command), args);
-    const [kind, now, ...cells] = Array.isArray(reply) ? reply.map(String) : [];
-    if (kind === "reserved" || kind === "unavailable") return { kind };
+    const [kind, number, ...cells] = Array.isArray(reply) ? reply.map(String) : [];
+    if (kind === "reserved") return { kind, agentRevision: Number(number) };
+    if (kind === "unavailable") return { kind };
     const slots: Slot[] = [];
     const key = this.commands.keys.slots(this.partitionOf(command), namespace, agentId);
     for (let at = 0; at < cells.length; at += 2) slots.push(toSlot(cells[at] ?? "", cells[at + 1] ?? "", key));
-    return { kind: "full", slots, now: Number(now) };
+    return { kind: "full", slots, now: Number(number) };
   }
 
   async release(command: AgentKey & AttemptKey): Promise<void> {

@@ -34,8 +34,8 @@ export class Tasks {
   ) {}
 
   lease(command: LeaseTask): Promise<TaskRecord> {
-    const { attempt, agentId, agentIncarnation, delivery, leaseMs } = command;
-    const numbers = [agentIncarnation, delivery, leaseMs].map(String);
+    const { attempt, agentId, agentIncarnation, agentRevision, delivery, leaseMs } = command;
+    const numbers = [agentIncarnation, agentRevision, delivery, leaseMs].map(String);
     return this.change("lease-task", command, [String(attempt), agentId, ...numbers], attempt);
   }
 

@@ -25,7 +25,7 @@ export function taskLeasesContract(factory: StorageFactory): void {
     it("begins an attempt, and the session with it", async () => {
       await given(subject, TaskStatus.READY);
       const before = present(await subject.storage.getTask(aTaskKey("t")));
-      const lease = aLease("t", 1, { agentIncarnation: 7, delivery: TaskDelivery.ENDPOINT });
+      const lease = aLease("t", 1, { agentIncarnation: 7, agentRevision: 5, delivery: TaskDelivery.ENDPOINT });
       const task = await subject.storage.leaseTask(lease);
       expect(task).toEqual({
         ...before,
@@ -34,6 +34,7 @@ export function taskLeasesContract(factory: StorageFactory): void {
         attemptsLeft: 2,
         agentId: "a",
         agentIncarnation: 7,
+        agentRevision: 5,
         delivery: TaskDelivery.ENDPOINT,
         startTime: task.updateTime,
         leaseExpireTime: task.updateTime + TASK_LEASE_MS,

@@ -202,7 +202,7 @@ export function taskRacesContract(factory: StorageFactory): void {
           await on.releaseSlot(aRelease(taskId));
         }
       });
-      expect(await subject.storage.reserveSlot(aReservation("after"))).toEqual({ kind: "reserved" });
+      expect(await subject.storage.reserveSlot(aReservation("after"))).toMatchObject({ kind: "reserved" });
     });
 
     it("let one of many store a definition in the place of the one that all have read", async () => {

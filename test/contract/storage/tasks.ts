@@ -59,6 +59,7 @@ export function tasksContract(factory: StorageFactory): void {
         attemptsLeft: 4,
         agentId: "",
         agentIncarnation: 0,
+        agentRevision: 0,
         delivery: TaskDelivery.AUTO,
         notBefore: undefined,
         leaseExpireTime: undefined,

@@ -29,7 +29,7 @@ async function use(target: RedisTarget, prefix = freshPrefix(), waitReplicas = 0
     const follower = new Follower();
     await storage.tail(follower);
     await storage.registerAgent(aRegistration("a", { initialState: State.IDLE, labels: { env: "prod" } }));
-    expect(await storage.reserveSlot(aReservation("t"))).toEqual({ kind: "reserved" });
+    expect(await storage.reserveSlot(aReservation("t"))).toMatchObject({ kind: "reserved" });
     await storage.setState(aReport("a", State.ACTIVE));
     await storage.startSession(aSession("s", "a", { tasks: [aTask("t")] }));
     await storage.leaseTask(aLease("t"));

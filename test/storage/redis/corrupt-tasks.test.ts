@@ -167,7 +167,7 @@ describe("work that cannot be read", () => {
     await expectCorrupt(() => storage.reserveSlot(aReservation("t")), key);
     await expectCorrupt(() => storage.reserveSlot(aReservation("other")), key);
     await storage.registerAgent(aRegistration(AGENT, { initialState: State.IDLE }));
-    expect(await storage.reserveSlot(aReservation("t", 1, { incarnation: 2 }))).toEqual({ kind: "reserved" });
+    expect(await storage.reserveSlot(aReservation("t", 1, { incarnation: 2 }))).toMatchObject({ kind: "reserved" });
   });
 
   it.each([

@@ -106,6 +106,7 @@ const lease = fc
     shift,
     agentId,
     agentIncarnation: fc.constantFrom(1, 2),
+    agentRevision: fc.constantFrom(3, 2 ** 40),
     delivery: fc.constantFrom(...Object.values(TaskDelivery)),
     leaseMs: fc.constantFrom(400, 1_000),
   })
@@ -122,7 +123,14 @@ const again = fc.record({ target, agentId }).map(({ target: wanted, agentId: id 
   name: "lease again",
   run: async (on) => {
     const task = await find(on, wanted, TaskStatus.LEASED);
-    return on.leaseTask({ ...task, agentId: id, agentIncarnation: 1, delivery: TaskDelivery.AUTO, leaseMs: 1 });
+    return on.leaseTask({
+      ...task,
+      agentId: id,
+      agentIncarnation: 1,
+      agentRevision: 1,
+      delivery: TaskDelivery.AUTO,
+      leaseMs: 1,
+    });
   },
 }));
 

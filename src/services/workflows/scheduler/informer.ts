@@ -101,7 +101,6 @@ export class Informer {
   private moveAgent(agent: AgentView, { state, revision }: AgentChange): void {
     agent.state = state.state;
     agent.liveness = state.liveness;
-    agent.stateTime = state.commitTime;
     agent.revision = revision;
     this.board.agentMoved(agent);
   }
@@ -117,7 +116,6 @@ export class Informer {
       incarnation: record.incarnation,
       state: state.state,
       liveness: state.liveness,
-      stateTime: state.commitTime,
       revision: Math.max(record.revision, state.revision),
       isSuspended: false,
       isAvailable: false,

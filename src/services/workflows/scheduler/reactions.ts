@@ -56,7 +56,7 @@ export class Reactions {
    * that of its own: the agent's answer may be there already.
    */
   onLeased(task: TaskView, agent: AgentView | undefined): void {
-    if (!isPushed(task.delivery) || agent === undefined || agent.stateTime < (task.startTime ?? 0)) return;
+    if (!isPushed(task.delivery) || agent === undefined || agent.revision <= task.agentRevision) return;
     this.retrier.soon(() => this.readBack(task));
   }
 
@@ -67,7 +67,7 @@ export class Reactions {
 
   private async readBack(task: TaskView): Promise<void> {
     const { namespace, agentId } = task;
-    let afterRevision = 0;
+    let afterRevision = task.agentRevision;
     for (;;) {
       const page = await this.storage.readHistory({ namespace, agentId, afterRevision, limit: HISTORY_PAGE });
       if (page === undefined) return;

@@ -47,9 +47,9 @@ export function readReport(
   }
 }
 
-/** Times of different partitions are compared: they are of the same clock, or of clocks that are kept together. */
-function hadAt({ startTime }: TaskView, { commitTime }: StateRecord): boolean {
-  return startTime !== undefined && startTime <= commitTime;
+/** Whether a report came after the attempt was reserved. By revisions, for in one millisecond much may happen, and clocks differ. */
+function hadAt({ agentRevision }: TaskView, { revision }: StateRecord): boolean {
+  return revision > agentRevision;
 }
 
 function wasActive(task: TaskView, previous: StateRecord | undefined): boolean {

@@ -17,8 +17,6 @@ export interface AgentView {
   incarnation: number;
   state: State;
   liveness: Liveness;
-  /** When it came to its state, by the storage's clock. */
-  stateTime: number;
   /** Of what is known here. */
   revision: number;
   /** The storage did not let it take a task, and nothing has changed since. */
@@ -42,6 +40,8 @@ export interface TaskView extends Heaped {
   readonly attempt: number;
   readonly agentId: string;
   readonly agentIncarnation: number;
+  /** What its agent reported up to this revision is not about this attempt. */
+  readonly agentRevision: number;
   readonly delivery: TaskDelivery;
   readonly startTime: number | undefined;
   /** How long to wait before it may be leased, from when this was committed, in milliseconds. */
@@ -68,6 +68,7 @@ export function toTaskView(record: TaskRecord): TaskView | undefined {
     attempt: record.attempt,
     agentId: record.agentId,
     agentIncarnation: record.agentIncarnation,
+    agentRevision: record.agentRevision,
     delivery: record.delivery,
     startTime: record.startTime,
     delayMs: notBefore === undefined ? 0 : Math.max(0, notBefore - record.updateTime),

@@ -4,14 +4,15 @@
 -- ARGV       see time.lua, then
 -- ARGV[3..5] namespace, session id, task id
 -- ARGV[6]    the attempt that begins
--- ARGV[7..9] agent id, its incarnation, how the attempt reaches it
--- ARGV[10]   how long the lease lasts, in milliseconds
+-- ARGV[7..9] agent id, its incarnation, its revision when the attempt was reserved
+-- ARGV[10]   how the attempt reaches it
+-- ARGV[11]   how long the lease lasts, in milliseconds
 -- result     the task as JSON (see task.lua), or a refusal whose first element is its code
 --
 -- @include run
 
 local namespace, id, taskId, attempt = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
-local agentId, incarnation, delivery, leaseMs = ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
+local agentId, incarnation, agentRevision, delivery, leaseMs = ARGV[7], ARGV[8], ARGV[9], ARGV[10], tonumber(ARGV[11])
 local part = openPartition(KEYS[1])
 
 local function lease()
@@ -34,7 +35,8 @@ local function lease()
   local _, time = stamp(part)
   leaseMs = math.min(leaseMs, timeout)
   cells[T.attempt], cells[T.attemptsLeft] = int(attempt), int(tonumber(cells[T.attemptsLeft]) - 1)
-  cells[T.agentIncarnation], cells[T.delivery], cells[T.due] = incarnation, delivery, int(NOW_MS + timeout)
+  cells[T.agentIncarnation], cells[T.agentRevision], cells[T.delivery] = incarnation, agentRevision, delivery
+  cells[T.due] = int(NOW_MS + timeout)
   cells[T.leaseExpireTime], cells[T.deadline] = int(time + leaseMs), int(time + timeout)
   cells[T.startTime], parts[TP.agentId] = int(time), agent
   planMoves(run, { { task, TASK.LEASED } })

@@ -5,7 +5,7 @@
 -- ARGV[3..5] namespace, agent id, incarnation
 -- ARGV[6]    session and task, as `SESSION/TASK`
 -- ARGV[7]    the attempt
--- result     "reserved", "unavailable" or "full"; when it is full the time, then `SESSION/TASK` and `attempt time` of each slot
+-- result     "reserved" and the agent's revision, "unavailable", or "full" and the time, then `SESSION/TASK` and `attempt time` of each slot
 --
 -- @include agent
 
@@ -23,7 +23,7 @@ local function reserve()
   local held = read("HGET", key, slot)
   local heldAttempt = held and (tonumber(string.match(held, "^(%d+) %d+$")) or fail("CORRUPT", key))
   if heldAttempt == attempt then
-    return { "reserved" }
+    return { "reserved", int(agent.state.revision) }
   end
   local state, room = agent.state.state, tonumber(recordOf(agent).parts[MAX_CONCURRENT_TASKS])
   local takesTasks = agent.state.liveness == ALIVE and (state == IDLE or (state == ACTIVE and room > 1))
@@ -35,7 +35,7 @@ local function reserve()
     return { "full", int(now), unpack(redis.call("HGETALL", key)) }
   end
   redis.call("HSET", key, slot, int(attempt) .. " " .. int(now))
-  return { "reserved" }
+  return { "reserved", int(agent.state.revision) }
 end
 
 return (within(part, reserve))

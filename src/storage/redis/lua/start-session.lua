@@ -27,7 +27,7 @@ local function createTasks(session)
     local isReady = waitsFor == "0"
     local status = isReady and TASK.READY or TASK.PENDING
     local revision = stamp(part)
-    local record = string.format('[1,%d,%d,%d,0,%s,0,0,%d,%s,null,null,%d,null,%d,null,[2,4,4,2,2,%d],"",null,null,"","",%s]',
+    local record = string.format('[1,%d,%d,%d,0,%s,0,0,0,%d,%s,null,null,%d,null,%d,null,[2,4,4,2,2,%d],"",null,null,"","",%s]',
       revision, status, #statuses, maxAttempts, NOW_MS + delay, isReady and startAfter(time, tonumber(delay)) or "null",
       time, time, #text, text)
     appendLog(part, revision, '[1,3,"' .. namespace .. '","' .. id .. '",null,' .. record .. "]")

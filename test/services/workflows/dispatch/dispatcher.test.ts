@@ -9,6 +9,7 @@ import { Scheduler } from "../../../../src/services/workflows/scheduler/schedule
 import { createMemoryStorage } from "../../../../src/storage/memory/index.js";
 import { SessionStatus, State, TaskDelivery, TaskStatus, type TaskPlan } from "../../../../src/storage/records.js";
 import type { Storage } from "../../../../src/storage/storage.js";
+import { FakeClock } from "../../../helpers/fake-clock.js";
 import { HttpPeer, type PeerConduct } from "../../../helpers/http-peer.js";
 import { aRegistration, aReport, aSession, NAMESPACE } from "../../../helpers/records.js";
 import { TaskLog } from "../../../helpers/task-log.js";
@@ -190,6 +191,22 @@ describe("AgentKit", () => {
     await kit.until(2);
     await storage.setState(aReport("a", State.IDLE, { details: { opscore_task_id: "t" } }));
     expect(await log.task("t", TaskStatus.COMPLETED)).toMatchObject({ attempt: 2, reason: "", error: "" });
+  });
+
+  it("has an agent whose ERROR is of the same millisecond as the next attempt, which it is not about", async () => {
+    await storage.close();
+    storage = createMemoryStorage({ clock: new FakeClock() });
+    log = await TaskLog.open(storage);
+    const kit = await peer(() => SCHEDULED);
+    await replica({ agentKit: kit.url });
+    await idleAgent("a", TaskDelivery.AGENTKIT);
+    await run([work("t")]);
+    await kit.until(1);
+    await storage.setState(aReport("a", State.ERROR));
+    await storage.setState(aReport("a", State.IDLE));
+    await kit.until(2);
+    await storage.setState(aReport("a", State.IDLE, { details: { opscore_task_id: "t" } }));
+    expect(await log.task("t", TaskStatus.COMPLETED)).toMatchObject({ attempt: 2 });
   });
 
   it("has an agent that says IDLE twice, and late: the next task is not taken for done", async () => {

@@ -31,7 +31,6 @@ function anAgent(
     incarnation: 1,
     state: State.IDLE,
     liveness: Liveness.ALIVE,
-    stateTime: 0,
     revision,
     isSuspended: false,
     isAvailable: false,

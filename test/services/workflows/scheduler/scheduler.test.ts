@@ -139,7 +139,7 @@ describe("a scheduler", () => {
     await run([work("one"), work("two", { dependsOn: ["one"] })]);
     const reservation = { ...key("one"), attempt: 1, agentId: "a", incarnation: 1 };
     await storage.reserveSlot(reservation);
-    await storage.leaseTask({ ...reservation, agentIncarnation: 1, delivery: 1, leaseMs: 1_000 });
+    await storage.leaseTask({ ...reservation, agentIncarnation: 1, agentRevision: 2, delivery: 1, leaseMs: 1_000 });
     await storage.completeTask({ ...key("one"), attempt: 1, result: undefined });
     await scheduler.start();
     expect(await log.task("two", TaskStatus.LEASED)).toMatchObject({ agentId: "a" });

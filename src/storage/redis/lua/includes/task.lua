@@ -1,7 +1,7 @@
 -- Tasks: one JSON array each, in a hash for each session, that scripts can take apart without parsing:
 --
---   task  [1, revision, status, index, attempt, attemptsLeft, agentIncarnation, delivery, due, notBefore, leaseExpireTime,
---          deadline, createTime, startTime, updateTime, endTime, [bytes of each of the rest], agentId, inputs, result, reason,
+--   task  [1, revision, status, index, attempt, attemptsLeft, agentIncarnation, agentRevision, delivery, due, notBefore,
+--          leaseExpireTime, deadline, createTime, startTime, updateTime, endTime, [bytes of each of the rest], agentId, inputs, result, reason,
 --          error, plan]
 --   plan  [1, timeoutMs, startDelayMs, priority, maxAttempts, initialBackoffMs, maxBackoffMs, multiplier, dependsOn, taskId,
 --          displayName, capability, parameters, boundAgentId, workflowId]
@@ -14,13 +14,13 @@
 
 -- The cells of a task, as texts, and its parts.
 local T = {
-  revision = 1, status = 2, index = 3, attempt = 4, attemptsLeft = 5, agentIncarnation = 6, delivery = 7, due = 8,
-  notBefore = 9, leaseExpireTime = 10, deadline = 11, createTime = 12, startTime = 13, updateTime = 14, endTime = 15,
+  revision = 1, status = 2, index = 3, attempt = 4, attemptsLeft = 5, agentIncarnation = 6, agentRevision = 7, delivery = 8,
+  due = 9, notBefore = 10, leaseExpireTime = 11, deadline = 12, createTime = 13, startTime = 14, updateTime = 15, endTime = 16,
 }
 local TP = { agentId = 1, inputs = 2, result = 3, reason = 4, error = 5, plan = 6 }
-local TASK_CELLS, TASK_PARTS = 15, 6
+local TASK_CELLS, TASK_PARTS = 16, 6
 local NUMBER, OPTIONAL = "(%d+),", "([^,]+),"
-local TASK_HEAD = "^%[1," .. string.rep(NUMBER, 8) .. string.rep(OPTIONAL, 3) .. NUMBER .. OPTIONAL .. NUMBER .. OPTIONAL
+local TASK_HEAD = "^%[1," .. string.rep(NUMBER, 9) .. string.rep(OPTIONAL, 3) .. NUMBER .. OPTIONAL .. NUMBER .. OPTIONAL
   .. "()%["
 local PART_LENGTHS = "^%[" .. string.rep(NUMBER, 5) .. "(%d+)%],()"
 local PLAN_HEAD = "^%[1," .. string.rep(OPTIONAL, 7) .. "(%[[^%]]*%])"
