@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { endProcess } from "../../test/helpers/processes.js";
 import { onCore, type Side } from "./cores.js";
 import { Link, type Handlers } from "./link.js";
 
@@ -37,11 +37,8 @@ export class NodeProcess {
   }
 
   /** Ends it: what it would still do is not wanted. */
-  async stop(): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    const exited = once(this.child, "exit");
-    this.child.kill("SIGKILL");
-    await exited;
+  stop(): Promise<void> {
+    return endProcess(this.child, "SIGKILL");
   }
 }
 

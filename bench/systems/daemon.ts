@@ -1,12 +1,11 @@
 /** Servers that are not ours: programs that are started as an administrator starts them, and that notice nothing of the bench. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { endProcess } from "../../test/helpers/processes.js";
 import { onCore, type Side } from "../harness/cores.js";
 
 export const HOST = "127.0.0.1";
@@ -47,7 +46,7 @@ export async function startDaemon({ command, side, args, prints, ready }: Daemon
   process.once("exit", abandon);
   const stop = async (): Promise<void> => {
     process.off("exit", abandon);
-    await end(child);
+    await endProcess(child, "SIGKILL");
     await rm(folder, { recursive: true, force: true });
   };
   try {
@@ -59,17 +58,6 @@ export async function startDaemon({ command, side, args, prints, ready }: Daemon
     await stop();
     throw error;
   }
-}
-
-/** A port that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, HOST);
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("a TCP server has a port");
-  return address.port;
 }
 
 async function untilReady(
@@ -90,11 +78,4 @@ async function untilReady(
     if (last.push(line) > LAST_LINES) last.shift();
   }
   throw new Error(`${command} did not start:\n${last.join("\n")}`);
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, "exit");
-  child.kill("SIGKILL");
-  await exited;
 }

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { freePort, HOST, startDaemon } from "./daemon.js";
+import { freePort } from "../../test/helpers/processes.js";
+import { HOST, startDaemon } from "./daemon.js";
 import { residentBytes } from "./memory.js";
 import type { System } from "./system.js";
 

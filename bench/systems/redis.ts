@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import type { Side } from "../harness/cores.js";
-import { freePort, HOST, startDaemon, type Daemon } from "./daemon.js";
+import { freePort } from "../../test/helpers/processes.js";
+import { HOST, startDaemon, type Daemon } from "./daemon.js";
 import { residentBytes } from "./memory.js";
 import type { System } from "./system.js";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { freePort } from "../helpers/redis-process.js";
+import { freePort } from "../helpers/processes.js";
 import { startServer } from "../helpers/server.js";
 import { Shell } from "./harness.js";
 

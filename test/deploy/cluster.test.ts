@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { State } from "../../gen/opscore/v1/common_pb.js";
 import { createOpsCoreClient } from "../../src/client/index.js";
-import { freePort, RedisProcess } from "../helpers/redis-process.js";
+import { freePort } from "../helpers/processes.js";
+import { RedisProcess } from "../helpers/redis-process.js";
 import { runToEnd } from "../helpers/run.js";
 import { ServerProcess } from "../helpers/server-process.js";
 import { readCompose } from "./compose.js";

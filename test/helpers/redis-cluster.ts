@@ -4,7 +4,8 @@ import { Redis } from "ioredis";
 import type { RedisTarget, RedisTls } from "../../src/storage/redis/index.js";
 import { slotOf } from "../../src/storage/redis/slot.js";
 import type { Certificates } from "./certificates.js";
-import { freePort, RedisProcess } from "./redis-process.js";
+import { freePort } from "./processes.js";
+import { RedisProcess } from "./redis-process.js";
 import { untilReplicated } from "./redis-replicas.js";
 
 const PRIMARIES = 3;

@@ -1,13 +1,12 @@
 /** Real Redis processes for the tests: each on a port of its own, with a folder of its own, gone when the tests are. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Redis } from "ioredis";
 import type { RedisTarget } from "../../src/storage/redis/index.js";
+import { endProcess, freePort } from "./processes.js";
 import { redisBinary } from "./redis-binary.js";
 
 const HOST = "127.0.0.1";
@@ -143,13 +142,7 @@ export class RedisProcess {
   }
 
   private async end(signal: NodeJS.Signals): Promise<void> {
-    const { child } = this;
-    if (child?.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, "exit");
-    // A frozen process takes SIGTERM only when it runs again.
-    child.kill("SIGCONT");
-    child.kill(signal);
-    await exited;
+    if (this.child !== undefined) await endProcess(this.child, signal);
   }
 }
 
@@ -162,17 +155,6 @@ const running = new Set<RedisProcess>();
 process.once("exit", () => {
   for (const redis of running) redis.abandon();
 });
-
-/** A port that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, HOST);
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("a TCP server has a port");
-  return address.port;
-}
 
 /** What a server prints. */
 class Output {

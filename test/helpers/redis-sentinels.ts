@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { Redis } from "ioredis";
 import type { RedisTarget, RedisTls } from "../../src/storage/redis/index.js";
 import type { Certificates } from "./certificates.js";
-import { freePort, RedisProcess, type RedisProcessOptions } from "./redis-process.js";
+import { freePort } from "./processes.js";
+import { RedisProcess, type RedisProcessOptions } from "./redis-process.js";
 import { untilReplicated } from "./redis-replicas.js";
 
 export const MASTER_NAME = "opscore-primary";

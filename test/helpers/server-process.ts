@@ -1,10 +1,10 @@
 /** Servers as processes of their own, started by the built command: what a deployment runs, and what a test may kill. */
 import { spawn, type ChildProcessByStdio } from "node:child_process";
-import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { onTestFinished } from "vitest";
+import { endProcess } from "./processes.js";
 import { root } from "./repository.js";
 import { plainEnvironment } from "./run.js";
 
@@ -55,18 +55,11 @@ export class ServerProcess {
 
   /** `kill -9`: it gets no chance to say anything. */
   kill(): Promise<void> {
-    return this.end("SIGKILL");
+    return endProcess(this.child, "SIGKILL");
   }
 
   /** Asks it to stop, as a deployment does. */
   stop(): Promise<void> {
-    return this.end("SIGTERM");
-  }
-
-  private async end(signal: NodeJS.Signals): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    const exited = once(this.child, "exit");
-    this.child.kill(signal);
-    await exited;
+    return endProcess(this.child, "SIGTERM");
   }
 }

@@ -2,7 +2,8 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { OpsCoreError } from "../../../src/errors/index.js";
 import { createRedisStorage, type RedisStorageOptions } from "../../../src/storage/redis/index.js";
-import { freePort, RedisProcess, targetAt } from "../../helpers/redis-process.js";
+import { freePort } from "../../helpers/processes.js";
+import { RedisProcess, targetAt } from "../../helpers/redis-process.js";
 import { freshPrefix } from "../../helpers/redis-storage.js";
 
 describe("opening a deployment", () => {

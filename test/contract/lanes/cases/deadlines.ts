@@ -3,6 +3,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { codeName } from "../../../../src/interceptors/index.js";
 import type { Case, Handler, RawCalling } from "../case.js";
 import { message } from "../service.js";
+import { ask } from "./callers.js";
 import { later, ListSource, never, noteAbort, pushed, readAll, turns } from "./handlers.js";
 
 const KINDS = ["Unary", "ServerStream", "ClientStream", "Bidi"] as const;
@@ -65,8 +66,7 @@ const malformed: readonly Case[] = MALFORMED.flatMap((timeout): Case[] =>
     kind,
     headers: { "grpc-timeout": timeout },
     raw: async (call) => {
-      await call.send("hello");
-      call.end();
+      await ask(call);
     },
     code: "INVALID_ARGUMENT",
   })),
@@ -108,8 +108,7 @@ const ignored: readonly Case[] = [
       return never();
     },
     raw: async (call) => {
-      await call.send("hello");
-      call.end();
+      await ask(call);
       await patiently(call);
     },
     lines: { lane: 1, connect: 0 },
@@ -125,8 +124,7 @@ const ignored: readonly Case[] = [
       await never();
     },
     raw: async (call) => {
-      await call.send("hello");
-      call.end();
+      await ask(call);
       await patiently(call);
     },
     code: "DEADLINE_EXCEEDED",

@@ -2,7 +2,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Case, CommonCase, RawCase } from "../case.js";
 import { message } from "../service.js";
-import { ListSource, noteAbort, pushed, several } from "./handlers.js";
+import { ask, askWithoutReading } from "./callers.js";
+import { begunAndAborted, ListSource, noteAbort, pushed, several } from "./handlers.js";
 import { leaving } from "./leaving.js";
 
 const CANCEL = 8;
@@ -12,14 +13,11 @@ const byClients: readonly CommonCase[] = [
     name: "a client cancels a unary call",
     kind: "Unary",
     handle: async (call) => {
-      const aborted = noteAbort(call);
-      call.run.reach("begun");
-      await aborted;
+      await begunAndAborted(call);
       return message("nobody hears");
     },
     call: async (call) => {
-      await call.send("hello");
-      call.end();
+      await ask(call);
       await call.run.when("begun");
       call.cancel();
     },
@@ -34,8 +32,7 @@ const byClients: readonly CommonCase[] = [
       await noteAbort(call);
     },
     call: async (call) => {
-      await call.send("hello");
-      call.end();
+      await ask(call);
       await call.next();
       call.cancel();
     },
@@ -64,8 +61,7 @@ const tooLate: readonly RawCase[] = [
     name: "a client cancels what is answered already",
     kind: "Unary",
     raw: async (call) => {
-      await call.send("hello");
-      call.end();
+      await ask(call);
       await call.over();
       call.reset(CANCEL);
     },
@@ -76,8 +72,7 @@ const tooLate: readonly RawCase[] = [
     name: "a client vanishes when it has its answer",
     kind: "Unary",
     raw: async (call) => {
-      await call.send("hello");
-      call.end();
+      await ask(call);
       await call.over();
       call.vanish();
     },
@@ -106,10 +101,7 @@ const slow: readonly Case[] = [
     windowBytes: 20_000,
     handle: () => several(...Array.from({ length: 60 }, (_, i) => `${i} `.repeat(4000))),
     raw: async (call) => {
-      call.pause();
-      await call.send("hello");
-      call.end();
-      for (let times = 0; times < 10; times++) await call.ping();
+      await askWithoutReading(call);
       call.resume();
     },
     code: "OK",
@@ -120,10 +112,7 @@ const slow: readonly Case[] = [
     windowBytes: 20_000,
     handle: (call) => pushed(call, new ListSource(Array.from({ length: 60 }, (_, i) => `${i} `.repeat(4000)))),
     raw: async (call) => {
-      call.pause();
-      await call.send("hello");
-      call.end();
-      for (let times = 0; times < 10; times++) await call.ping();
+      await askWithoutReading(call);
       call.resume();
     },
     code: "OK",
@@ -141,10 +130,7 @@ const slow: readonly Case[] = [
         ),
       ),
     raw: async (call) => {
-      call.pause();
-      await call.send("hello");
-      call.end();
-      for (let times = 0; times < 10; times++) await call.ping();
+      await askWithoutReading(call);
       call.resume();
     },
     code: "INTERNAL",

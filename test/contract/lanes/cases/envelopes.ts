@@ -3,6 +3,7 @@ import { gzipSync } from "node:zlib";
 import type { Case, RawCalling } from "../case.js";
 import { envelope } from "../clients/raw.js";
 import { encode, message } from "../service.js";
+import { ask } from "./callers.js";
 import { sendSplit } from "./sizes.js";
 
 const KINDS = ["Unary", "ServerStream", "ClientStream", "Bidi"] as const;
@@ -81,8 +82,7 @@ const right: readonly Case[] = [
     name: "trailers of the client",
     kind: "Unary",
     raw: async (call) => {
-      await call.send("hello");
-      call.end();
+      await ask(call);
     },
     headers: { trailer: "x-last" },
     code: "OK",

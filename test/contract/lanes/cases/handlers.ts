@@ -31,6 +31,14 @@ export async function noteAbort(call: Served): Promise<void> {
   call.run.reach("aborted");
 }
 
+/** Says that it has begun, and answers when the call's signal is aborted. */
+export async function begunAndAborted(call: Served): Promise<void> {
+  // Before anybody hears of it: a client that leaves then does it while somebody looks.
+  const aborted = noteAbort(call);
+  call.run.reach("begun");
+  await aborted;
+}
+
 function reasonText(reason: unknown): string {
   if (reason instanceof ConnectError) return codeName(reason.code);
   return String(reason);

@@ -4,7 +4,8 @@ import { codeName } from "../../../../src/interceptors/index.js";
 import type { Case, RawCalling } from "../case.js";
 import { envelope } from "../clients/raw.js";
 import { message } from "../service.js";
-import { ListSource, never, noteAbort, pushed } from "./handlers.js";
+import { ask, askWithoutReading } from "./callers.js";
+import { begunAndAborted, ListSource, never, noteAbort, pushed } from "./handlers.js";
 
 const NO_ERROR = 0;
 const INTERNAL_ERROR = 2;
@@ -12,8 +13,10 @@ const REFUSED_STREAM = 7;
 const CANCEL = 8;
 const ENHANCE_YOUR_CALM = 11;
 
+type Leave = (call: RawCalling) => void;
+
 /** How a client can leave. */
-const WAYS: Readonly<Record<string, (call: RawCalling) => void>> = {
+const WAYS: Readonly<Record<string, Leave>> = {
   cancels: (call) => call.reset(CANCEL),
   "resets without an error": (call) => call.reset(NO_ERROR),
   "resets with an internal error": (call) => call.reset(INTERNAL_ERROR),
@@ -22,22 +25,21 @@ const WAYS: Readonly<Record<string, (call: RawCalling) => void>> = {
   vanishes: (call) => call.vanish(),
 };
 
+async function leaveWhenBegun(call: RawCalling, leave: Leave): Promise<void> {
+  await ask(call);
+  await call.run.when("begun");
+  leave(call);
+}
+
 export const leaving: readonly Case[] = Object.entries(WAYS).flatMap(([way, leave]): Case[] => [
   {
     name: `${way}, while a unary handler waits for it`,
     kind: "Unary",
     handle: async (call) => {
-      const aborted = noteAbort(call);
-      call.run.reach("begun");
-      await aborted;
+      await begunAndAborted(call);
       return message("nobody hears");
     },
-    raw: async (call) => {
-      await call.send("hello");
-      call.end();
-      await call.run.when("begun");
-      leave(call);
-    },
+    raw: (call) => leaveWhenBegun(call, leave),
     reaches: "aborted",
     code: undefined,
   },
@@ -50,10 +52,7 @@ export const leaving: readonly Case[] = Object.entries(WAYS).flatMap(([way, leav
       return message("nobody hears");
     },
     raw: async (call) => {
-      await call.send("hello");
-      call.end();
-      await call.run.when("begun");
-      leave(call);
+      await leaveWhenBegun(call, leave);
       await call.over();
       call.run.reach("left");
     },
@@ -63,17 +62,10 @@ export const leaving: readonly Case[] = Object.entries(WAYS).flatMap(([way, leav
     name: `${way}, while a unary handler is about to fail`,
     kind: "Unary",
     handle: async (call) => {
-      const aborted = noteAbort(call);
-      call.run.reach("begun");
-      await aborted;
+      await begunAndAborted(call);
       throw new TypeError("nobody hears");
     },
-    raw: async (call) => {
-      await call.send("hello");
-      call.end();
-      await call.run.when("begun");
-      leave(call);
-    },
+    raw: (call) => leaveWhenBegun(call, leave),
     reaches: "aborted",
     code: undefined,
   },
@@ -85,8 +77,7 @@ export const leaving: readonly Case[] = Object.entries(WAYS).flatMap(([way, leav
       await noteAbort(call);
     },
     raw: async (call) => {
-      await call.send("hello");
-      call.end();
+      await ask(call);
       await call.next();
       leave(call);
     },
@@ -101,8 +92,7 @@ export const leaving: readonly Case[] = Object.entries(WAYS).flatMap(([way, leav
       await never();
     },
     raw: async (call) => {
-      await call.send("hello");
-      call.end();
+      await ask(call);
       await call.next();
       leave(call);
     },
@@ -113,8 +103,7 @@ export const leaving: readonly Case[] = Object.entries(WAYS).flatMap(([way, leav
     kind: "ServerStream",
     handle: (call) => pushed(call, new ListSource(["a"], { stays: true }, () => call.run.reach("cancelled"))),
     raw: async (call) => {
-      await call.send("hello");
-      call.end();
+      await ask(call);
       await call.next();
       leave(call);
     },
@@ -211,10 +200,7 @@ export const leaving: readonly Case[] = Object.entries(WAYS).flatMap(([way, leav
       }
     },
     raw: async (call) => {
-      call.pause();
-      await call.send("hello");
-      call.end();
-      for (let times = 0; times < 10; times++) await call.ping();
+      await askWithoutReading(call);
       leave(call);
       call.resume();
     },
@@ -227,10 +213,7 @@ export const leaving: readonly Case[] = Object.entries(WAYS).flatMap(([way, leav
     kind: "ServerStream",
     handle: (call) => pushed(call, new EndlessSource(() => call.run.reach("cancelled"))),
     raw: async (call) => {
-      call.pause();
-      await call.send("hello");
-      call.end();
-      for (let times = 0; times < 10; times++) await call.ping();
+      await askWithoutReading(call);
       leave(call);
       call.resume();
     },

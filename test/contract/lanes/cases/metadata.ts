@@ -2,6 +2,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Case, Served } from "../case.js";
 import { message } from "../service.js";
+import { ask } from "./callers.js";
 import { several } from "./handlers.js";
 
 const BINARY = Buffer.from([0, 1, 2, 0xfe, 0xff, 0x80]).toString("base64").replace(/=+$/, "");
@@ -77,8 +78,7 @@ const fromClient: readonly Case[] = [
     name: "what a handler is told of the protocol's own headers",
     kind: "Unary",
     raw: async (call) => {
-      await call.send("hello");
-      call.end();
+      await ask(call);
     },
     handle: tell("content-type", "te", "user-agent", "grpc-timeout"),
     headers: { "user-agent": "somebody/1", "grpc-timeout": "1H" },

@@ -2,6 +2,7 @@
 import type { Case } from "../case.js";
 import { envelope } from "../clients/raw.js";
 import { ABSENT, message, pathOf } from "../service.js";
+import { ask } from "./callers.js";
 import { noteAbort } from "./handlers.js";
 
 const PATHS: Readonly<Record<string, string>> = {
@@ -215,8 +216,7 @@ const shutdown: readonly Case[] = [
       server.drain();
     },
     raw: async (call) => {
-      await call.send("hello");
-      call.end();
+      await ask(call);
       await call.next();
       await call.ping();
       await call.ping();
