@@ -43,7 +43,7 @@ describe("what is loaded", () => {
     const { packages, files, sources } = await loadedBy([...IMPORT, join(root, "dist/src/index.js")]);
     expect(packages).toEqual(["@bufbuild/protobuf", "@connectrpc/connect"]);
     expect(partsOf(sources)).toEqual(CLIENT_PARTS);
-    expect(files.length).toBeLessThanOrEqual(8);
+    expect(files.length).toBeLessThanOrEqual(5);
   });
 
   it("for a client command is not the server", async () => {
@@ -68,7 +68,7 @@ describe("what is loaded", () => {
     expect(
       sources.filter((path) => /^src\/(storage\/redis|server\/metrics\/prometheus|index|testing)/.test(path)),
     ).toEqual([]);
-    expect(files.length).toBeLessThanOrEqual(30);
+    expect(files.length).toBeLessThanOrEqual(28);
     expect(builtins).toContain("NativeModule http2");
     expect(builtins.filter((name) => name.includes("undici"))).toEqual([]);
   });
