@@ -109,6 +109,13 @@ const comeBack: Hint = (error) => {
   return [`Try again ${ms === undefined ? "in a moment" : `in ${formatDuration(Math.ceil(ms / 100) * 100)}`}.`];
 };
 
+/** The command that lists what there is of a kind has the name of the kind. */
+function lookAmong(kind: string): Hint {
+  return (_error, { namespace }) => [
+    `\`opscore ${kind} list\` shows the ${kind}s of namespace ${namespace}; --namespace names another.`,
+  ];
+}
+
 /** What to do about it, by reason, where the message does not say it all. */
 const HINTS: Readonly<Partial<Record<Reason, Hint>>> = {
   INVALID_RESUME_TOKEN: () => [
@@ -117,12 +124,12 @@ const HINTS: Readonly<Partial<Record<Reason, Hint>>> = {
   INVALID_PAGE_TOKEN: () => ["Start the list again."],
   CREDENTIALS_MISSING: () => ["Set OPSCORE_API_KEY, or give --api-key."],
   CREDENTIALS_INVALID: () => ["Look at OPSCORE_API_KEY or --api-key: it is not the server's key."],
-  AGENT_NOT_FOUND: (_error, { namespace }) => [
-    `\`opscore agent list\` shows the agents of namespace ${namespace}; --namespace names another.`,
-  ],
-  SESSION_NOT_FOUND: (_error, { namespace }) => [
-    `\`opscore session list\` shows the sessions of namespace ${namespace}; --namespace names another.`,
-  ],
+  AGENT_NOT_FOUND: lookAmong("agent"),
+  SESSION_NOT_FOUND: lookAmong("session"),
+  TASK_NOT_FOUND: lookAmong("task"),
+  WORKFLOW_NOT_FOUND: lookAmong("workflow"),
+  WEBHOOK_NOT_FOUND: lookAmong("webhook"),
+  WEBHOOK_ALREADY_EXISTS: () => ["Give another --id, or none: then the server makes one."],
   SESSION_ALREADY_EXISTS: () => ["Give another --session-id, or none: then the server makes one."],
   ILLEGAL_TRANSITION: (error) =>
     errorMetadata(error)["from"] === "FINISHED"

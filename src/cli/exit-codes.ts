@@ -6,7 +6,7 @@ export const EXIT_CODES = {
   OK: { code: 0, meaning: "done" },
   FAILURE: { code: 1, meaning: "failed for a reason that has no number of its own" },
   USAGE: { code: 2, meaning: "wrong usage, or the server refused a value" },
-  NOT_FOUND: { code: 3, meaning: "no such agent or session" },
+  NOT_FOUND: { code: 3, meaning: "no such agent, session, task, workflow or webhook" },
   CONFLICT: { code: 4, meaning: "a precondition does not hold, or the change is not allowed now" },
   TIMEOUT: { code: 5, meaning: "the time ran out" },
   UNAVAILABLE: { code: 6, meaning: "the server cannot be reached, is stopping or is too busy" },

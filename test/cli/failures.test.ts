@@ -8,7 +8,7 @@ import { callFailure } from "../../src/cli/call-failure.js";
 import { CommandFailure } from "../../src/cli/failure.js";
 import { REASONS, type Reason } from "../../src/errors/index.js";
 import { startServer } from "../helpers/server.js";
-import { Shell } from "./harness.js";
+import { opscore, Shell } from "./harness.js";
 
 const target = { url: "http://127.0.0.1:8080", namespace: "default" };
 
@@ -55,6 +55,18 @@ describe("what the user is told", () => {
     expect(message).toBe("as the server says");
     expect(facts.reason).toBe(reason);
     for (const hint of facts.hints ?? []) expect(hint).toMatch(/^[A-Z`].*\.$/);
+  });
+
+  it.each<[Reason, string]>([
+    ["AGENT_NOT_FOUND", "agent list"],
+    ["SESSION_NOT_FOUND", "session list"],
+    ["TASK_NOT_FOUND", "task list"],
+    ["WORKFLOW_NOT_FOUND", "workflow list"],
+    ["WEBHOOK_NOT_FOUND", "webhook list"],
+  ])("of %s is where to look, by a command that there is", async (reason, command) => {
+    const { facts } = failureOf(serverError(Code.NotFound, reason));
+    expect(facts.hints).toEqual([expect.stringContaining(`\`opscore ${command}\``)]);
+    expect((await opscore([...command.split(" "), "--help"])).code).toBe(0);
   });
 
   it("of everything that is no failure of a call is left to others", () => {

@@ -48,7 +48,9 @@ describe("webhook", () => {
     expect(await shell.text("webhook delete w")).toBe("w  deleted\n");
     expect(await shell.run("webhook get w")).toMatchObject({
       code: 3,
-      stderr: "error: webhook w does not exist (WEBHOOK_NOT_FOUND)\n",
+      stderr: expect.stringMatching(
+        /^error: webhook w does not exist \(WEBHOOK_NOT_FOUND\)\nhint: `opscore webhook list` /,
+      ) as string,
     });
     expect((await shell.run("webhook list")).stderr).toBe("no webhooks\n");
   });
