@@ -77,7 +77,7 @@ export class Client {
   isClosed = false;
 
   constructor(settings: readonly (readonly [number, number])[] = []) {
-    this.socket = connect(bare.port, "127.0.0.1");
+    this.socket = connect({ port: bare.port, host: "127.0.0.1", noDelay: true });
     onTestFinished(() => void this.socket.destroy());
     this.socket.on("data", (chunk) => this.receive(chunk)).on("error", () => undefined);
     this.socket.on("close", () => {
@@ -150,6 +150,20 @@ export class Client {
 
   resume(): void {
     this.socket.resume();
+  }
+
+  /** Reads something after each break of so many milliseconds. */
+  takeBreaks(breaks: number, ms: number): void {
+    if (breaks === 0) return;
+    this.socket.pause();
+    setTimeout(() => {
+      this.socket.resume();
+      this.socket.once("data", () => this.takeBreaks(breaks - 1, ms));
+    }, ms);
+  }
+
+  halfClose(): void {
+    this.socket.end();
   }
 
   private receive(chunk: Buffer): void {

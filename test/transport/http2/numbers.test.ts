@@ -1,5 +1,7 @@
 /** Streams that are over, or never were: what still comes on them, and what begins with a number that cannot be used any more. */
-import { describe, expect, it } from "vitest";
+import { once } from "node:events";
+import { connect, type IncomingHttpHeaders } from "node:http2";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { encodeHeaders } from "../../../src/transport/http2/hpack/index.js";
 import { ErrorCode, Flag, FrameType, Setting } from "../../../src/transport/http2/protocol.js";
 import type { Stream } from "../../../src/transport/http2/stream.js";
@@ -155,5 +157,18 @@ describe("the table for header blocks", () => {
   it("is not spoken of when it is made larger", async () => {
     const client = new Client([[Setting.HEADER_TABLE_SIZE, 65_536]]).request(1);
     expect((await client.of(FrameType.HEADERS, 1)).payload[0]).toBe(0x88);
+  });
+
+  it("of nghttp2, which insists on that, is not missed", async () => {
+    const session = connect(`http://127.0.0.1:${bare.port}`, { settings: { headerTableSize: 0 } });
+    onTestFinished(() => {
+      session.destroy();
+    });
+    for (let i = 0; i < 3; i += 1) {
+      const stream = session.request({ ":method": "POST" }).end();
+      const [headers] = (await once(stream.resume(), "response")) as [IncomingHttpHeaders];
+      expect(headers[":status"]).toBe(200);
+      await once(stream, "close");
+    }
   });
 });
