@@ -97,7 +97,7 @@ export class ClientFrames {
       return;
     }
     // What pads a frame is window too, which nobody will read.
-    if (length > to - from) stream.receivePadding(length - (to - from));
+    if (length > to - from) stream.giveBack(length - (to - from));
     const isRight = to === from || stream.receive(bytes.subarray(from, to));
     if (!isRight || ((flags & Flag.END_STREAM) !== 0 && !stream.closed && !stream.receiveEnd())) {
       this.refuse(streamId, ErrorCode.PROTOCOL_ERROR);

@@ -21,13 +21,12 @@ import {
   Setting,
   WINDOW_BYTES,
 } from "./protocol.js";
+import { MAX_UNSENT_BYTES } from "./send-queue.js";
 import { encodeSettings } from "./settings.js";
 import { StreamIds } from "./stream-ids.js";
 import { Stream, type StreamOwner } from "./stream.js";
 import { StreamTable } from "./stream-table.js";
 
-/** With so much that the client's windows have no room for, it may open no more streams: it asks and does not read. */
-const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
 const PING_BYTES = 8;
 /** For how long a client may take nothing of what was said last on a connection that is over, in milliseconds. */
 const LINGER_MS = 1_000;

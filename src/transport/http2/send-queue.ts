@@ -1,6 +1,11 @@
 import { FrameType, MAX_FRAME_BYTES } from "./protocol.js";
 import type { Output } from "./output.js";
 
+/**
+ * With so much that a client's windows have no room for, it may open no more streams, and those that would add to it are reset: it asks
+ * and does not read. What it had asked for before anything was answered may come to any number of times that.
+ */
+export const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /** What the streams of a connection share for sending. */

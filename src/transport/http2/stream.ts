@@ -1,8 +1,8 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import type { LaneStream, ResponseOptions } from "../lane.js";
 import { encodeHeaders } from "./hpack/index.js";
-import { CREDIT_BYTES, Flag, FrameType } from "./protocol.js";
-import { SendQueue, type SendOwner } from "./send-queue.js";
+import { CREDIT_BYTES, ErrorCode, Flag, FrameType } from "./protocol.js";
+import { MAX_UNSENT_BYTES, SendQueue, type SendOwner } from "./send-queue.js";
 import { Unread } from "./unread.js";
 
 /** With so much that the client's window has no room for, the writer is asked to wait. */
@@ -126,11 +126,6 @@ export class Stream implements LaneStream {
     return true;
   }
 
-  /** Bytes that only filled up a frame. */
-  receivePadding(bytes: number): void {
-    this.giveBack(bytes);
-  }
-
   /** The end of the request. @returns false when it is shorter than was announced */
   receiveEnd(): boolean {
     if (this.expectedBytes !== undefined && this.receivedBytes !== this.expectedBytes) return false;
@@ -174,7 +169,7 @@ export class Stream implements LaneStream {
   }
 
   /** Lets the client send so much again. */
-  private giveBack(bytes: number): void {
+  giveBack(bytes: number): void {
     this.owner.consumed(bytes);
     this.credit += bytes;
     if (this.credit < CREDIT_BYTES || this.received || this.closed) return;
@@ -204,6 +199,7 @@ export class Stream implements LaneStream {
   write(chunk: Buffer): boolean {
     if (this.closed || this.writableEnded) return false;
     this.send(chunk);
+    if (this.destroyed) return false;
     const hasRoom = this.queue.size < HIGH_WATER_BYTES && !this.owner.output.isCongested;
     if (!hasRoom && !this.needsDrain) {
       this.needsDrain = true;
@@ -216,7 +212,7 @@ export class Stream implements LaneStream {
     if (this.closed || this.writableEnded) return;
     if (last !== undefined) this.send(last);
     this.writableEnded = true;
-    if (this.queue.isEmpty) this.finishWriting();
+    if (this.queue.isEmpty && !this.destroyed) this.finishWriting();
   }
 
   sendTrailers(trailers: OutgoingHttpHeaders): void {
@@ -262,7 +258,10 @@ export class Stream implements LaneStream {
   }
 
   private send(chunk: Buffer): void {
-    if (!this.queue.send(chunk)) this.owner.blocked(this);
+    const isTooMuch = this.owner.unsentBytes > MAX_UNSENT_BYTES;
+    if (this.queue.send(chunk)) return;
+    if (isTooMuch) this.close(ErrorCode.ENHANCE_YOUR_CALM);
+    else this.owner.blocked(this);
   }
 
   /** Everything that was written is on its way. */

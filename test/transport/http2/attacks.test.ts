@@ -197,6 +197,25 @@ describe("a client that does not read", () => {
     await once(socket, "close");
   });
 
+  it("and has no window gets no more kept for it than may be, however much it had asked for", async () => {
+    const open: Stream[] = [];
+    bare.serve = (stream) => void open.push(stream);
+    const client = new Client([[Setting.INITIAL_WINDOW_SIZE, 0]]).request(1).request(3).request(5);
+    client.send(frame(FrameType.PING, 0, 0, "12345678"));
+    await client.of(FrameType.PING);
+    const before = held();
+    for (const stream of open) {
+      stream.respond({ ":status": 200 }, {});
+      for (let i = 0; i < 40; i += 1) stream.write(Buffer.alloc(MIB));
+      stream.end();
+    }
+    expect(held() - before).toBeLessThan(70 * MIB);
+    // The first was within the bounds, and the second not to its end.
+    expect(open.map(({ rstCode }) => rstCode)).toEqual([0, ErrorCode.ENHANCE_YOUR_CALM, ErrorCode.ENHANCE_YOUR_CALM]);
+    client.window(0, 0x7000_0000).window(1, 0x7000_0000);
+    expect(await client.body(1)).toHaveLength(40 * MIB);
+  });
+
   it("for a while, and again and again, gets what was said last", async () => {
     bare.serve = answerMuch;
     const client = new Client(LARGE_WINDOWS).window(0, 0x7fff_0000 - 65_535).request(1);
