@@ -35,8 +35,6 @@ const NEVER: readonly (readonly [from: RegExp, to: RegExp, why: string])[] = [
 ];
 
 const MAX_LINES = 320;
-/** Tests that are longer for now. */
-const LONG_TESTS = "test/transport/http2/";
 
 const source = sourceFiles("src/*.ts", "gen/*.ts");
 const own = [...source.values()].filter(({ path }) => path.startsWith("src/"));
@@ -109,7 +107,7 @@ describe("imports", () => {
 
 describe("source files", () => {
   it(`have at most ${MAX_LINES} lines`, () => {
-    const long = [...own, ...tests.filter(({ path }) => !path.startsWith(LONG_TESTS))]
+    const long = [...own, ...tests]
       .map(({ path, text }) => ({ path, lines: text.split("\n").length - 1 }))
       .filter(({ lines }) => lines > MAX_LINES);
     expect(long).toEqual([]);
