@@ -1,13 +1,13 @@
 /** `opscore serve` as a process that can be asked what it holds. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
-import { pathToFileURL } from "node:url";
 import { root } from "../../helpers/repository.js";
 import { plainEnvironment } from "../../helpers/run.js";
 
-const DIST = pathToFileURL(join(root, "dist/src")).href;
 const LISTENING = /^listening on http:\/\/127\.0\.0\.1:(\d+)$/;
 /** For how long the server's connections may take to be gone when their clients are, in milliseconds. */
 const GONE_MS = 15_000;
@@ -23,36 +23,52 @@ export interface Holdings {
   readonly sockets: number;
   /** File descriptors; 0 where the system does not tell. */
   readonly files: number;
-  readonly connections: number;
-  readonly streams: number;
-  readonly bridges: number;
 }
 
 const PROBE = `
 import { existsSync, readdirSync } from "node:fs";
-import { createServer } from "node:http2";
-import { queryObjects } from "node:v8";
-import { Connection } from "${DIST}/transport/http2/connection.js";
-import { Stream } from "${DIST}/transport/http2/stream.js";
-import { Bridge } from "${DIST}/transport/http2/bridge.js";
-const count = (constructor) => queryObjects(constructor, { format: "count" });
+import { writeHeapSnapshot } from "node:v8";
 const sockets = () => process.getActiveResourcesInfo().filter((name) => /^(TCPSocketWrap|PipeWrap)$/.test(name)).length;
 let idle;
-process.on("message", () => {
+process.on("message", (snapshot) => {
+  if (snapshot !== "") return process.send(writeHeapSnapshot(snapshot));
   idle ??= sockets();
   const since = performance.now();
   const look = () => {
     if (sockets() > idle && performance.now() - since < ${GONE_MS}) return setTimeout(look, 20);
-    const counts = { connections: count(Connection), streams: count(Stream), bridges: count(Bridge) };
+    gc();
     gc();
     const { heapUsed: heap, rss, external: buffers } = process.memoryUsage();
     const files = existsSync("/proc/self/fd") ? readdirSync("/proc/self/fd").length : 0;
-    process.send({ heap, buffers, rss, files, sockets: sockets() - idle, ...counts });
+    process.send({ heap, buffers, rss, files, sockets: sockets() - idle });
   };
   look();
 });
 process.channel.unref();
 `;
+
+/** What V8 writes: a flat array of nodes, each with as many numbers as there are fields. */
+interface Snapshot {
+  readonly snapshot: {
+    readonly meta: { readonly node_fields: readonly string[]; readonly node_types: [readonly string[]] };
+  };
+  readonly nodes: readonly number[];
+  readonly strings: readonly string[];
+}
+
+function count({ snapshot: { meta }, nodes, strings }: Snapshot, classes: readonly string[]): Record<string, number> {
+  const fields = meta.node_fields;
+  const [types] = meta.node_types;
+  const [type, name] = [fields.indexOf("type"), fields.indexOf("name")];
+  const counts = Object.fromEntries(classes.map((each) => [each, 0]));
+  for (let at = 0; at < nodes.length; at += fields.length) {
+    if (types[nodes[at + type] ?? -1] !== "object") continue;
+    const named = strings[nodes[at + name] ?? -1] ?? "";
+    const before = counts[named];
+    if (before !== undefined) counts[named] = before + 1;
+  }
+  return counts;
+}
 
 export class ProbedServer {
   private constructor(
@@ -82,21 +98,32 @@ export class ProbedServer {
 
   /** Answers when the connections of the server are gone, or ought to be. @throws when the server is gone */
   async holdings(): Promise<Holdings> {
-    const gone = new AbortController();
-    const exited = once(this.child, "exit", { signal: gone.signal }).then(
-      () => {
-        throw new Error("the server has ended");
-      },
-      () => undefined,
-    );
-    const answered = once(this.child, "message", { signal: gone.signal });
-    this.child.send("holdings");
+    return (await this.ask("")) as Holdings;
+  }
+
+  /** How many objects of each of these classes there are. */
+  async objects(...classes: readonly string[]): Promise<Readonly<Record<string, number>>> {
+    const file = join(await mkdtemp(join(tmpdir(), "opscore-soak-")), "of-the-server.heapsnapshot");
     try {
-      await Promise.race([answered, exited]);
-      const [holdings] = (await answered) as [Holdings];
-      return holdings;
+      await this.ask(file);
+      return count(JSON.parse(await readFile(file, "utf8")) as Snapshot, classes);
     } finally {
-      gone.abort();
+      await rm(dirname(file), { recursive: true });
+    }
+  }
+
+  private async ask(snapshot: string): Promise<unknown> {
+    const answered = new AbortController();
+    const { signal } = answered;
+    this.child.send(snapshot);
+    try {
+      const said: readonly unknown[] = await Promise.race([
+        once(this.child, "message", { signal }),
+        once(this.child, "exit", { signal }).then(() => Promise.reject(new Error("the server has ended"))),
+      ]);
+      return said[0];
+    } finally {
+      answered.abort();
     }
   }
 
