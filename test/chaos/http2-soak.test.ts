@@ -8,7 +8,7 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { expect, it, onTestFinished } from "vitest";
 import { StateService } from "../../gen/opscore/v1/state_service_pb.js";
-import { call, Ledger, prepare, WAYS } from "./http2-soak/callers.js";
+import { call, Ledger, prepare, WAYS, whileWatching } from "./http2-soak/callers.js";
 import { callByGrpcJs } from "./http2-soak/grpc-js.js";
 import { MISDEEDS } from "./http2-soak/misdeeds.js";
 import { ProbedServer, type Holdings } from "./http2-soak/probed-server.js";
@@ -18,6 +18,8 @@ const SECONDS = Number(process.env["OPSCORE_SOAK_SECONDS"] ?? 90);
 const FIRST_ROUNDS = 8;
 /** What is held goes up and down: some rounds are looked at together. */
 const LOOKED_AT = 5;
+/** What there is for each connection and stream, of ours and of Node's. */
+const KINDS = ["Connection", "Stream", "Bridge", "ServerHttp2Session", "ServerHttp2Stream"];
 /** The last ones of a kind may be kept by what ran last. */
 const FORGOTTEN_LATE = 5;
 const PRINT_EVERY_MS = 60_000;
@@ -38,6 +40,10 @@ it("holds no more after many rounds than after a few", { timeout: SECONDS * 1000
   onTestFinished(() => server.stop());
   const { files } = await server.holdings();
   await prepare(server.url);
+  await whileWatching(server.url, async () => {
+    for (const [name, number] of Object.entries(await server.objects(...KINDS)))
+      expect(number, name).toBeGreaterThan(0);
+  });
   const ledgers = new Map([...Object.keys(WAYS), "grpc-js"].map((way) => [way, new Ledger(`agent-${way}`)]));
   const round = async (): Promise<void> => {
     const good = [...ledgers].map(([way, ledger]) =>
@@ -76,7 +82,7 @@ it("holds no more after many rounds than after a few", { timeout: SECONDS * 1000
   }
   expect(median(last, "files")).toBe(median(first, "files"));
   expect(files).toBeLessThanOrEqual(median(first, "files"));
-  const objects = await server.objects("Connection", "Stream", "Bridge", "ServerHttp2Session", "ServerHttp2Stream");
+  const objects = await server.objects(...KINDS);
   for (const [name, number] of Object.entries(objects)) expect(number, name).toBeLessThanOrEqual(FORGOTTEN_LATE);
   // Once more by somebody who was not there: every history is as long as it may be.
   const sessionManager = new Http2SessionManager(server.url);

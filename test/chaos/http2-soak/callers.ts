@@ -83,6 +83,18 @@ export class Ledger {
   }
 }
 
+/** Watches on a connection, over the lane and over the bridge; `look` runs while they are open. */
+export async function whileWatching(url: string, look: () => Promise<void>): Promise<void> {
+  const sessionManager = new Http2SessionManager(url);
+  const dials = [createGrpcTransport, createGrpcWebTransport];
+  for (const dial of dials) {
+    const states = createClient(StateService, dial({ baseUrl: url, sessionManager, httpVersion: "2" }));
+    await states.watchState({})[Symbol.asyncIterator]().next();
+  }
+  await look();
+  sessionManager.abort();
+}
+
 /** One connection, on which everything is called; then it is closed. */
 export async function call(url: string, way: string, ledger: Ledger): Promise<void> {
   const dial = WAYS[way];
