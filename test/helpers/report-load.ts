@@ -7,7 +7,7 @@ import type { Storage } from "../../src/storage/storage.js";
 import { attempt } from "../contract/storage/harness.js";
 import { aRegistration, aReport, NAMESPACE } from "./records.js";
 
-/** How long an agent waits before it repeats a report, in milliseconds. */
+/** How long to wait before asking again, in milliseconds. */
 const REPEAT_MS = 20;
 const HISTORY_PAGE = 1_000;
 /** The only reason for which a report may fail. */
@@ -118,17 +118,7 @@ export class ReportLoad {
 
   /** Answers whether it was answered in the end. */
   private async report(send: () => Awaitable<unknown>): Promise<boolean> {
-    if (await this.isAnswered(send)) return true;
-    if (!this.options.repeats) return false;
-    for await (const failures of setInterval(REPEAT_MS, this.failures)) {
-      if (failures.size > 0) return false;
-      if (await this.isAnswered(send)) return true;
-    }
-    return false;
-  }
-
-  private async isAnswered(send: () => Awaitable<unknown>): Promise<boolean> {
-    const { failure } = await attempt(send);
+    const { failure } = await attempt(this.options.repeats ? () => whenAvailable(send) : send);
     if (failure !== undefined && failure.reason !== EXPECTED_FAILURE) this.failures.add(failure.reason);
     return failure === undefined;
   }

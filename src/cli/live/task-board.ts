@@ -1,4 +1,4 @@
-import { TaskStatus, type Task } from "../../../gen/opscore/v1/task_service_pb.js";
+import type { Task } from "../../../gen/opscore/v1/task_service_pb.js";
 import type { TaskEntry } from "../../client/index.js";
 import type { Clock } from "../../lib/clock.js";
 import type { Rich } from "../text/rich.js";
@@ -7,7 +7,7 @@ import { taskEventView } from "../views/events.js";
 import type { Item } from "../watching.js";
 import { Board, byName } from "./board.js";
 import { graphOrder } from "./task-graph.js";
-import { taskTable } from "./task-table.js";
+import { hasEnded, taskTable } from "./task-table.js";
 
 /** A task on the board. */
 export interface BoardTask {
@@ -86,21 +86,14 @@ export class TaskBoard extends Board<TaskEntry> {
     this.known.set(task.sessionId, session);
     if (!session.tasks.has(task.taskId)) session.order = undefined;
     session.tasks.set(task.taskId, { task, changedAt });
-    if (this.sessionIds.length === 0 && isEnded(task.status)) this.dropIdle();
+    if (this.sessionIds.length === 0 && hasEnded(task)) this.dropIdle();
   }
 
   /** Keeps a watch that goes on for weeks from growing. */
   private dropIdle(): void {
-    const idle = [...this.known].filter(([, { tasks }]) =>
-      [...tasks.values()].every(({ task }) => isEnded(task.status)),
-    );
+    const idle = [...this.known].filter(([, { tasks }]) => [...tasks.values()].every(({ task }) => hasEnded(task)));
     for (const [sessionId] of idle.slice(0, Math.max(0, idle.length - MAX_IDLE_SESSIONS))) this.known.delete(sessionId);
   }
-}
-
-/** Whether nothing more happens to a task, unless somebody retries it. */
-export function isEnded(status: TaskStatus): boolean {
-  return status === TaskStatus.COMPLETED || status === TaskStatus.FAILED || status === TaskStatus.CANCELLED;
 }
 
 function orderOf(session: KnownSession): readonly string[] {

@@ -162,8 +162,13 @@ function progress(tasks: readonly BoardTask[], width: number): Rich {
   ];
 }
 
+/** Whether nothing more happens to a task, unless somebody retries it. */
+export function hasEnded({ endTime }: Task): boolean {
+  return endTime !== undefined;
+}
+
 function ended(tasks: readonly BoardTask[]): number {
-  return tasks.filter(({ task }) => task.endTime !== undefined).length;
+  return tasks.filter(({ task }) => hasEnded(task)).length;
 }
 
 function counts(tasks: readonly BoardTask[]): Rich {

@@ -41,10 +41,15 @@ export async function assign(
   if (outcome.kind === "full") return { kind: "agent-refused", recheckMs: RESERVATION_MS };
   if (outcome.kind === "unavailable") return { kind: "agent-refused", recheckMs: undefined };
   // Where the agent does not renew, whoever brings the task to it renews once: a task that was never brought is soon free again.
-  const lease = { delivery: agent.traits.delivery, leaseMs: TASK_LEASE_MS };
-  const { agentRevision } = outcome;
+  const lease = {
+    agentId,
+    agentIncarnation: incarnation,
+    agentRevision: outcome.agentRevision,
+    delivery: agent.traits.delivery,
+    leaseMs: TASK_LEASE_MS,
+  };
   try {
-    const leased = await storage.leaseTask({ ...key, agentId, agentIncarnation: incarnation, agentRevision, ...lease });
+    const leased = await storage.leaseTask({ ...key, ...lease });
     return { kind: "leased", task: leased };
   } catch (thrown) {
     if (!(thrown instanceof OpsCoreError) || !REFUSALS.has(thrown.reason)) throw thrown;

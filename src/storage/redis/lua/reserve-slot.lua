@@ -5,7 +5,8 @@
 -- ARGV[3..5] namespace, agent id, incarnation
 -- ARGV[6]    session and task, as `SESSION/TASK`
 -- ARGV[7]    the attempt
--- result     "reserved" and the agent's revision, "unavailable", or "full" and the time, then `SESSION/TASK` and `attempt time` of each slot
+-- result     "reserved" and the agent's revision; "unavailable"; or "full" and the time, then `SESSION/TASK` and `attempt time` of
+--            each slot
 --
 -- @include agent
 

@@ -1,8 +1,8 @@
 -- Tasks: one JSON array each, in a hash for each session, that scripts can take apart without parsing:
 --
 --   task  [1, revision, status, index, attempt, attemptsLeft, agentIncarnation, agentRevision, delivery, due, notBefore,
---          leaseExpireTime, deadline, createTime, startTime, updateTime, endTime, [bytes of each of the rest], agentId, inputs, result, reason,
---          error, plan]
+--          leaseExpireTime, deadline, createTime, startTime, updateTime, endTime, [bytes of each of the rest], agentId, inputs,
+--          result, reason, error, plan]
 --   plan  [1, timeoutMs, startDelayMs, priority, maxAttempts, initialBackoffMs, maxBackoffMs, multiplier, dependsOn, taskId,
 --          displayName, capability, parameters, boundAgentId, workflowId]
 --
