@@ -26,7 +26,9 @@ const LUA_READER = join("src", "storage", "redis", "scripts.ts");
 
 /** What nearly everybody loads, the import of the client first of all: one file instead of ten. */
 const COMMON =
-  /[\\/](gen[\\/](opscore[\\/]v1[\\/](?!error_reason)|google[\\/]rpc[\\/]error_details|health)|src[\\/]errors)/;
+  /[\\/](gen[\\/](opscore[\\/]v1[\\/](?!error_reason|webhook|workflow)|google[\\/]rpc[\\/]error_details)|src[\\/]errors)/;
+/** What a server and few clients need of the rest. */
+const RARE = /[\\/]gen[\\/](opscore[\\/]v1[\\/](webhook|workflow)|health)/;
 
 export default defineConfig({
   input: Object.fromEntries(entries.map((file) => [file.slice(0, -".ts".length), file])),
@@ -45,7 +47,12 @@ export default defineConfig({
         ? "src/storage/redis/[name].js"
         : "src/shared/[name].js";
     },
-    codeSplitting: { groups: [{ name: "common", test: COMMON }] },
+    codeSplitting: {
+      groups: [
+        { name: "common", test: COMMON },
+        { name: "rare", test: RARE },
+      ],
+    },
     minifyInternalExports: false,
     sourcemap: true,
     // The sources are shipped too.

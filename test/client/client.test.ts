@@ -1,8 +1,9 @@
 /** What a client costs, what it holds open, and how it lets go. */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { createClient } from "@connectrpc/connect";
+import { Code, createClient } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
+import { HealthCheckResponse_ServingStatus } from "../../gen/health/v1/health_pb.js";
 import { StateService } from "../../gen/opscore/v1/state_service_pb.js";
 import { callFailure } from "../../src/client/calls/failures.js";
 import { openNodeTransport } from "../../src/client/calls/node-transport.js";
@@ -52,6 +53,17 @@ describe.each([
     expect(await rejection(client.health.check({}))).toMatchObject({ rawMessage: "the client was closed" });
     client.close();
   });
+});
+
+test("health by its definitions, which are loaded with the first of its calls, a stream too", async () => {
+  const { url } = await startServer();
+  await using client = createOpsCoreClient({ baseUrl: url });
+  const watch = client.health.watch({ service: "opscore.v1.StateService" })[Symbol.asyncIterator]();
+  expect((await watch.next()).value).toMatchObject({ status: HealthCheckResponse_ServingStatus.SERVING });
+  await watch.return?.();
+  const { statuses } = await client.health.list({});
+  expect(Object.keys(statuses)).toContain("opscore.v1.StateService");
+  expect(await rejection(client.health.check({ service: "none" }))).toMatchObject({ code: Code.NotFound });
 });
 
 test("many calls share one connection", async () => {
