@@ -66,7 +66,7 @@ export class Agents {
     checkIncarnation(entry, command.incarnation);
     const { table, history } = entry;
     this.leases.end(entry);
-    table.agents.delete(entry.record.agentId);
+    table.agents.delete(entry.id);
     table.agentsInOrder.remove(entry);
     const last = removedState(entry.state, entry.sequence, command.actor, this.commits.stamp);
     this.tombstones.bury(table, last, history);
@@ -132,7 +132,7 @@ export class Agents {
     const { incarnation, history } = this.tombstones.exhume(table, command.agentId);
     const { record, state } = this.recordsOf(command, incarnation + 1);
     const entry = new AgentEntry(table, table.nextOrdinal(), history, record, state);
-    table.agents.set(command.agentId, entry);
+    table.agents.set(entry);
     table.agentsInOrder.add(entry);
     return entry;
   }

@@ -1,5 +1,6 @@
 import type { AgentRecord, SessionRecord, StateRecord, WorkflowRecord } from "../records.js";
 import type { Slot } from "../storage.js";
+import { IdTable, type Identified } from "./id-table.js";
 import { OrderedIndex, type Ordered } from "./ordered-index.js";
 import type { Ring } from "./ring.js";
 import type { Run, TaskEntry } from "./runs.js";
@@ -9,7 +10,8 @@ import { UNSCHEDULED, type Scheduled } from "./timer-wheel.js";
 export const NEVER = Infinity;
 
 /** One registered agent: its current records, and what changes without a commit. */
-export class AgentEntry implements Ordered, Scheduled {
+export class AgentEntry implements Identified, Ordered, Scheduled {
+  readonly id: string;
   /** When the lease runs out, by the monotonic clock; NEVER without one. A renewal writes this and nothing else. */
   leaseDeadline = NEVER;
   /** The highest sequence of this incarnation, also when the report that brought it changed nothing. */
@@ -27,7 +29,9 @@ export class AgentEntry implements Ordered, Scheduled {
     readonly history: Ring<StateRecord>,
     public record: AgentRecord,
     public state: StateRecord,
-  ) {}
+  ) {
+    this.id = state.agentId;
+  }
 }
 
 /** What is left of an agent that was deregistered. */
@@ -52,7 +56,7 @@ export class SessionEntry implements Ordered {
 
 /** Everything of one namespace. */
 export class NamespaceTable {
-  readonly agents = new Map<string, AgentEntry>();
+  readonly agents = new IdTable<AgentEntry>();
   readonly agentsInOrder = new OrderedIndex<AgentEntry>();
   readonly tombstones = new Map<string, Tombstone>();
   readonly sessions = new Map<string, SessionEntry>();

@@ -65,7 +65,7 @@ function selectTasks(table: NamespaceTable, of: TaskSnapshotQuery["of"]): TaskEn
 
 interface Collection<T extends Ordered> {
   readonly inOrder: OrderedIndex<T>;
-  readonly byId: ReadonlyMap<string, T>;
+  readonly byId: { get(id: string): T | undefined };
 }
 
 function agentsOf(table: NamespaceTable): Collection<AgentEntry> {
