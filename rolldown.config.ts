@@ -1,7 +1,7 @@
 /**
  * What is shipped, from the sources: a file for each way in, what is loaded only when it is wanted, and what these share. Loading a few
- * files takes a third less time than loading hundreds. The packages it depends on stay what they are: packages, installed beside it.
- * `tsc` makes the types, file by file.
+ * files takes a third of the time of loading hundreds, most of which are Connect's and protobuf-es's: these are put in too. The other
+ * packages are loaded where they are installed. `tsc` makes the types, file by file.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
@@ -10,6 +10,15 @@ import { defineConfig } from "rolldown";
 const { dependencies } = JSON.parse(readFileSync("package.json", "utf8")) as {
   readonly dependencies: Readonly<Record<string, string>>;
 };
+
+/**
+ * The packages that are put in. A program may have copies of its own beside these: what Connect and protobuf-es hand to each other they
+ * know by its shape and by registered symbols, never by the identity of a class, and `test/package` holds both copies together. They
+ * stay dependencies for the types, and for those programs; a new version of theirs arrives with a build of ours.
+ */
+const INLINED = /^@(bufbuild|connectrpc)[/]/;
+const INLINED_MODULE = /.*[\\/]node_modules[\\/](@(?:bufbuild|connectrpc)[\\/][^\\/]+)[\\/]/;
+const installed = Object.keys(dependencies).filter((name) => !INLINED.test(name));
 
 /** What package.json exports, and the command. */
 const entries = [
@@ -26,13 +35,16 @@ const LUA_READER = join("src", "storage", "redis", "scripts.ts");
 
 /** What nearly everybody loads, the import of the client first of all: one file instead of ten. */
 const COMMON =
-  /[\\/](gen[\\/](opscore[\\/]v1[\\/](?!error_reason|webhook|workflow)|google[\\/]rpc[\\/]error_details)|src[\\/]errors)/;
+  /[\\/](gen[\\/](opscore[\\/]v1[\\/](?!error_reason|webhook|workflow)|google[\\/]rpc[\\/]error_details)|src[\\/]errors|@bufbuild[\\/]protobuf[\\/])/;
+/** What both the client and the server need of Connect. */
+const CONNECT =
+  /[\\/]@connectrpc[\\/]connect[\\/]dist[\\/]esm[\\/](connect-error|context-values|protocol[\\/]async-iterable)\.js/;
 /** What a server and few clients need of the rest. */
 const RARE = /[\\/]gen[\\/](opscore[\\/]v1[\\/](webhook|workflow)|health)/;
 
 export default defineConfig({
   input: Object.fromEntries(entries.map((file) => [file.slice(0, -".ts".length), file])),
-  external: new RegExp(`^(${Object.keys(dependencies).join("|")})(/|$)`),
+  external: new RegExp(`^(${installed.join("|")})(/|$)`),
   platform: "node",
   tsconfig: "tsconfig.build.json",
   logLevel: "warn",
@@ -50,15 +62,32 @@ export default defineConfig({
     codeSplitting: {
       groups: [
         { name: "common", test: COMMON },
+        { name: "connect", test: CONNECT },
         { name: "rare", test: RARE },
       ],
     },
     minifyInternalExports: false,
+    banner: ({ moduleIds }) => {
+      const names = new Set(moduleIds.map((id) => INLINED_MODULE.exec(id)?.[1]).filter((name) => name !== undefined));
+      return [...names].sort().map(noticeOf).join("\n");
+    },
     sourcemap: true,
     // The sources are shipped too.
     sourcemapExcludeSources: true,
   },
 });
+
+/** What the licences of a package that is put in ask for, and which version it is. */
+function noticeOf(name: string): string {
+  const { version, license, repository } = JSON.parse(
+    readFileSync(join("node_modules", name, "package.json"), "utf8"),
+  ) as { readonly version: string; readonly license: string; readonly repository: { readonly url: string } };
+  const copyright = /^\/\/ (Copyright .*)$/m.exec(
+    readFileSync(join("node_modules", name, "dist/esm/index.js"), "utf8"),
+  );
+  if (copyright?.[1] === undefined) throw new Error(`${name}: no copyright line in its index.js`);
+  return `/*! ${name} ${version} | ${copyright[1]} | ${license} | ${repository.url} */`;
+}
 
 function placeOf(source: string): string {
   return relative(".", source).replace(/\.ts$/, ".js");

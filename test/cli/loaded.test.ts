@@ -24,7 +24,10 @@ const TELL_BUILTINS = `data:text/javascript,${encodeURIComponent(
 const CLIENT_PARTS = ["client", "errors", "gen", "lib"];
 
 interface Loaded {
+  /** Loaded from where they are installed. */
   readonly packages: readonly string[];
+  /** Packages that are part of the files of the build. */
+  readonly inlined: readonly string[];
   /** Of the build. */
   readonly files: readonly string[];
   /** What they were made from. */
@@ -40,17 +43,19 @@ describe("what is loaded", () => {
   });
 
   it("by an import of the client is what an agent needs, and not how it reaches a server", async () => {
-    const { packages, files, sources } = await loadedBy([...IMPORT, join(root, "dist/src/index.js")]);
-    expect(packages).toEqual(["@bufbuild/protobuf", "@connectrpc/connect"]);
+    const { packages, inlined, files, sources } = await loadedBy([...IMPORT, join(root, "dist/src/index.js")]);
+    expect(packages).toEqual([]);
+    expect(inlined).toEqual(["@bufbuild/protobuf", "@connectrpc/connect"]);
     expect(partsOf(sources)).toEqual(CLIENT_PARTS);
     expect(sources.filter((path) => /^gen\/.*(health|webhook|workflow)/.test(path))).toEqual([]);
-    expect(files.length).toBeLessThanOrEqual(5);
+    expect(files.length).toBeLessThanOrEqual(6);
   });
 
   it("for a client command is not the server", async () => {
     const { url } = await startServer();
-    const { packages, sources } = await loadedBy([MAIN, "agent", "list", "--url", url]);
-    expect(packages).toEqual(["@bufbuild/protobuf", "@connectrpc/connect", "@connectrpc/connect-node", "commander"]);
+    const { packages, inlined, sources } = await loadedBy([MAIN, "agent", "list", "--url", url]);
+    expect(packages).toEqual(["commander"]);
+    expect(inlined).toEqual(["@bufbuild/protobuf", "@connectrpc/connect", "@connectrpc/connect-node"]);
     expect(partsOf(sources)).toEqual(["cli", ...CLIENT_PARTS, "config"].sort());
     // Durations are read as in settings; the settings themselves are the server's.
     expect(sources).not.toContain("src/config/settings.ts");
@@ -58,18 +63,12 @@ describe("what is loaded", () => {
 
   it("for a server in memory is neither Redis, nor YAML, nor the metrics library, nor Node's fetch", async () => {
     const { packages, files, sources, builtins } = await loadedBy([MAIN, "serve", "--port", "0"]);
-    expect(packages.filter((name) => !OF_PINO.has(name))).toEqual([
-      "@bufbuild/protobuf",
-      "@connectrpc/connect",
-      "@connectrpc/connect-node",
-      "commander",
-      "pino",
-    ]);
+    expect(packages.filter((name) => !OF_PINO.has(name))).toEqual(["commander", "pino"]);
     expect(sources).toContain("src/server/server.ts");
     expect(
       sources.filter((path) => /^src\/(storage\/redis|server\/metrics\/prometheus|index|testing)/.test(path)),
     ).toEqual([]);
-    expect(files.length).toBeLessThanOrEqual(29);
+    expect(files.length).toBeLessThanOrEqual(31);
     expect(builtins).toContain("NativeModule http2");
     expect(builtins.filter((name) => name.includes("undici"))).toEqual([]);
   });
@@ -111,10 +110,18 @@ async function read(coverage: string): Promise<Omit<Loaded, "builtins">> {
   const [report = ""] = await readdir(coverage);
   const { result } = JSON.parse(await readFile(join(coverage, report), "utf8")) as { result: { url: string }[] };
   const paths = result.filter(({ url }) => url.startsWith("file:")).map(({ url }) => fileURLToPath(url));
-  const packages = paths.map((path) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? "");
   const files = paths.filter((path) => path.startsWith(join(root, "dist/")));
-  const sources = await Promise.all(files.map(sourcesOf));
-  return { packages: distinct(packages.filter((name) => name !== "")), files, sources: distinct(sources.flat()) };
+  const sources = (await Promise.all(files.map(sourcesOf))).flat();
+  const own = sources.filter((path) => packageOf(path) === undefined);
+  return { packages: packagesOf(paths), inlined: packagesOf(sources), files, sources: distinct(own) };
+}
+
+function packagesOf(paths: readonly string[]): readonly string[] {
+  return distinct(paths.map(packageOf).filter((name) => name !== undefined));
+}
+
+function packageOf(path: string): string | undefined {
+  return /.*\bnode_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1];
 }
 
 /** What a file of the build was made from, as its source map says. A file that only exports what others have has no map. */

@@ -1,5 +1,5 @@
 /** From a fresh copy to a program that uses the package: the way of a new user, step by step. */
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -90,7 +90,7 @@ describe("the package", () => {
   });
 
   it(
-    "installs into an empty project, where the README's program is checked and runs",
+    "installs into an empty project, where the README's program and one with its own Connect are checked and run",
     async () => {
       const project = await emptyFolder();
       try {
@@ -98,6 +98,7 @@ describe("the package", () => {
         const [block] = await readmeBlocks("ts");
         await writeFile(join(project.path, "readme.ts"), block?.code ?? "");
         await writeFile(join(project.path, "entries.ts"), ENTRIES);
+        await cp(join(root, "test/package/own-copies.ts"), join(project.path, "own-copies.ts"));
         // As strict as a program for Node can be, the types of its packages included.
         const node = { types: ["node"], typeRoots: [join(root, "node_modules/@types")] };
         const options = { target: "es2022", module: "nodenext", strict: true, skipLibCheck: false, ...node };
@@ -107,6 +108,8 @@ describe("the package", () => {
           const program = join(project.path, "readme.js");
           await writeFile(program, (await readFile(program, "utf8")).replace("http://127.0.0.1:8080", url));
           expect(await run(process.execPath, [program], { cwd: project.path })).toBe("writer-1 is IDLE\n");
+          const ownCopies = [join(project.path, "own-copies.js"), url];
+          expect(await run(process.execPath, ownCopies)).toBe("both copies agree\n");
         });
         expect(await run(process.execPath, [join(project.path, "entries.js")])).toBe("4 entries\n");
       } finally {
