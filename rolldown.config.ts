@@ -35,12 +35,10 @@ const LUA_READER = join("src", "storage", "redis", "scripts.ts");
 
 /** What nearly everybody loads, the import of the client first of all: one file instead of ten. */
 const COMMON =
-  /[\\/](gen[\\/](opscore[\\/]v1[\\/](?!error_reason|webhook|workflow)|google[\\/]rpc[\\/]error_details)|src[\\/]errors|@bufbuild[\\/]protobuf[\\/])/;
+  /[\\/](gen[\\/](opscore[\\/]v1[\\/](?!error_reason)|google[\\/]rpc[\\/]error_details|health)|src[\\/]errors|@bufbuild[\\/]protobuf[\\/])/;
 /** What both the client and the server need of Connect. */
 const CONNECT =
   /[\\/]@connectrpc[\\/]connect[\\/]dist[\\/]esm[\\/](connect-error|context-values|protocol[\\/]async-iterable)\.js/;
-/** What a server and few clients need of the rest. */
-const RARE = /[\\/]gen[\\/](opscore[\\/]v1[\\/](webhook|workflow)|health)/;
 
 export default defineConfig({
   input: Object.fromEntries(entries.map((file) => [file.slice(0, -".ts".length), file])),
@@ -63,7 +61,6 @@ export default defineConfig({
       groups: [
         { name: "common", test: COMMON },
         { name: "connect", test: CONNECT },
-        { name: "rare", test: RARE },
       ],
     },
     minifyInternalExports: false,

@@ -1,14 +1,13 @@
 import { createClient, type Client, type Transport } from "@connectrpc/connect";
-import type { Health } from "../../gen/health/v1/health_pb.js";
+import { Health } from "../../gen/health/v1/health_pb.js";
 import { AgentService } from "../../gen/opscore/v1/agent_service_pb.js";
 import { SessionService } from "../../gen/opscore/v1/session_service_pb.js";
 import { StateService, type WaitForStateResponse } from "../../gen/opscore/v1/state_service_pb.js";
 import { TaskService } from "../../gen/opscore/v1/task_service_pb.js";
-import type { WebhookService } from "../../gen/opscore/v1/webhook_service_pb.js";
-import type { WorkflowService } from "../../gen/opscore/v1/workflow_service_pb.js";
+import { WebhookService } from "../../gen/opscore/v1/webhook_service_pb.js";
+import { WorkflowService } from "../../gen/opscore/v1/workflow_service_pb.js";
 import { CallTransport } from "./calls/call-transport.js";
 import { clientClosed } from "./calls/failures.js";
-import { lazyHealth, lazyWebhooks, lazyWorkflows } from "./calls/lazy-clients.js";
 import { lazyNodeTransport } from "./calls/lazy-transport.js";
 import type { OpenTransport, Protocol } from "./calls/node-transport.js";
 import { Ending } from "./ending.js";
@@ -153,10 +152,10 @@ export function createOpsCoreClient(options: OpsCoreClientOptions): OpsCoreClien
     agents: createClient(AgentService, transport),
     states: createClient(StateService, transport),
     sessions: createClient(SessionService, transport),
-    workflows: lazyWorkflows(transport),
+    workflows: createClient(WorkflowService, transport),
     tasks: createClient(TaskService, transport),
-    webhooks: lazyWebhooks(transport),
-    health: lazyHealth(transport),
+    webhooks: createClient(WebhookService, transport),
+    health: createClient(Health, transport),
     watchState: (filter = {}, watchOptions = {}) => watchStates(watches, filter, watchOptions),
     watchSessions: (filter = {}, watchOptions = {}) => watchSessions(watches, filter, watchOptions),
     watchTasks: (filter = {}, watchOptions = {}) => watchTasks(watches, filter, watchOptions),

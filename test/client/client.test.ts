@@ -55,7 +55,7 @@ describe.each([
   });
 });
 
-test("health by its definitions, which are loaded with the first of its calls, a stream too", async () => {
+test("health, asked once and watched", async () => {
   const { url } = await startServer();
   await using client = createOpsCoreClient({ baseUrl: url });
   const watch = client.health.watch({ service: "opscore.v1.StateService" })[Symbol.asyncIterator]();

@@ -2,7 +2,7 @@ import type { Transport } from "@connectrpc/connect";
 import type { NodeTransportOptions, OpenTransport } from "./node-transport.js";
 
 /**
- * A transport that is loaded with the first call: loading the runtime's HTTP stack is a fifth of what importing the client costs, and
+ * A transport that is loaded with the first call: loading the runtime's HTTP stack is a third of what both take, and
  * a program that only needs types, errors or a transport of its own (a browser) never pays it.
  */
 export function lazyNodeTransport(options: NodeTransportOptions): OpenTransport {
