@@ -7,6 +7,7 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { nearest } from "../config/suggest.js";
 import { formatDuration, parseDuration } from "../config/units.js";
 import type { Awaitable } from "../lib/awaitable.js";
+import { fileFailure, messageOf } from "../lib/failure-text.js";
 import type { CliIo } from "./io.js";
 
 export interface Reader<T> {
@@ -134,15 +135,11 @@ async function textFrom(text: string, io: CliIo): Promise<string> {
   try {
     return await readFile(text.slice(1), "utf8");
   } catch (error) {
-    throw new Unreadable(`cannot be read: ${messageOf(error)}`);
+    throw new Unreadable(`cannot be read: ${fileFailure(error)}`);
   }
 }
 
 /** What JSON.parse made an object holds nothing but JSON. */
 function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -3,6 +3,7 @@
  */
 import { readFileSync } from "node:fs";
 import { ConfigError, SETTINGS, type Config, type SettingKey } from "../config/index.js";
+import { fileFailure } from "../lib/failure-text.js";
 import {
   parseRedisUrl,
   RedisUrlError,
@@ -10,7 +11,6 @@ import {
   type RedisTls,
   type RedisUser,
 } from "../storage/redis/index.js";
-import { describeCause } from "./cause.js";
 
 /** @throws ConfigError naming the variable that cannot be used: the URL, or a file that cannot be read */
 export function redisTarget(config: Config): RedisTarget {
@@ -54,7 +54,7 @@ function read(setting: SettingKey, file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (thrown) {
-    throw problem(setting, `cannot be read: ${describeCause(thrown)}`);
+    throw problem(setting, `cannot be read: ${fileFailure(thrown)}`);
   }
 }
 

@@ -62,6 +62,8 @@ export interface Limits {
   readonly defaultProgressMs: number;
   readonly minProgressMs: number;
   readonly maxProgressMs: number;
+  /** Whether a webhook may lead to an address inside; see `leadsInside`. */
+  readonly webhooksInside: boolean;
 }
 
 const KIB = 1024;
@@ -105,4 +107,5 @@ export const DEFAULT_LIMITS: Limits = {
   defaultProgressMs: 10 * SECOND,
   minProgressMs: 100,
   maxProgressMs: HOUR,
+  webhooksInside: false,
 };

@@ -111,7 +111,7 @@ describe("values that cannot be used", () => {
   it.each([
     ["agent register a --label env", "--label", "must be a key=value pair, such as env=prod"],
     ["agent register a --metadata [1]", "--metadata", "must be a JSON object"],
-    ["agent register a --metadata @/no/such/file", "--metadata", "cannot be read: ENOENT"],
+    ["agent register a --metadata @/no/such/file", "--metadata", "cannot be read: no such file or directory"],
     ["agent list --limit 0", "--limit", "must be a whole number from 1 to 1000000"],
     ["agent list --state idle,actve", "--state", "did you mean active?"],
     ["state get a --namespace a/b", "--namespace", "must be 1 to 128 characters"],

@@ -58,6 +58,8 @@ describe("a directory of workflows", () => {
     await expect(startServer({ workflowsDir: path })).rejects.toThrow(
       `${path}/a.yaml:4:18: tasks[0].depends_on[0] must not make a task wait for itself: t → t`,
     );
-    await expect(startServer({ workflowsDir: join(path, "none") })).rejects.toThrow(`${path}/none: ENOENT`);
+    await expect(startServer({ workflowsDir: join(path, "none") })).rejects.toThrow(
+      `${path}/none: cannot be read: no such file or directory`,
+    );
   });
 });

@@ -106,7 +106,7 @@ test("ListWebhooks", async () => {
   for (const webhookId of ids) {
     await h.webhooks.createWebhook({
       webhookId,
-      url: "http://192.0.2.1/",
+      url: "https://receiver.test/",
       secret: "s".repeat(32),
       filter: { agentIds },
     });

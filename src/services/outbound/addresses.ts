@@ -1,5 +1,5 @@
 /** Which addresses lie inside: of this machine, of its network, or of nobody. */
-import { BlockList, isIPv4, isIPv6 } from "node:net";
+import { BlockList, isIP, isIPv4, isIPv6 } from "node:net";
 
 /** IANA's special-purpose registries (RFC 6890 and its updates), as far as nothing of them is reached over the internet. */
 const INSIDE_V4 = [
@@ -34,6 +34,8 @@ const INSIDE_V6 = [
   "ff00::/8",
 ];
 
+const LOCALHOST = /^(.+\.)?localhost\.?$/;
+
 const inside = new BlockList();
 for (const range of INSIDE_V4) addRange(range, "ipv4");
 for (const range of INSIDE_V6) addRange(range, "ipv6");
@@ -47,6 +49,15 @@ export function isInside(address: string): boolean {
   const [plain = ""] = address.split("%");
   // An IPv4 address in IPv6's clothes is checked as what it is.
   return isIPv6(plain) ? inside.check(plain, "ipv6") : true;
+}
+
+/**
+ * Tells whether a URL leads inside by what it says: its host is such an address, or `localhost` (RFC 6761). Where another name leads is
+ * known when it is looked up.
+ */
+export function leadsInside({ hostname }: URL): boolean {
+  const literal = hostname.replace(/^\[|\]$/g, "");
+  return isIP(literal) === 0 ? LOCALHOST.test(hostname) : isInside(literal);
 }
 
 function addRange(range: string, family: "ipv4" | "ipv6"): void {

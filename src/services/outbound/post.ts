@@ -6,8 +6,9 @@
 import { lookup as systemLookup, type LookupAddress } from "node:dns";
 import { request as httpRequest, type ClientRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
-import { isIP, type LookupFunction } from "node:net";
-import { isInside } from "./addresses.js";
+import type { LookupFunction } from "node:net";
+import { messageOf } from "../../lib/failure-text.js";
+import { isInside, leadsInside } from "./addresses.js";
 
 /** How much of an answer is read, in bytes. */
 const MAX_ANSWER_BYTES = 64 * 1024;
@@ -48,9 +49,8 @@ export function post(request: OutboundRequest): Promise<OutboundOutcome> {
     return Promise.resolve({ kind: "forbidden", error: `${target.protocol} is not HTTP` });
   }
   // A host that is an address is not looked up.
-  const literal = target.hostname.replace(/^\[|\]$/g, "");
-  if (!allowInside && isIP(literal) !== 0 && isInside(literal)) {
-    return Promise.resolve({ kind: "forbidden", error: `${literal} is an address inside` });
+  if (!allowInside && leadsInside(target)) {
+    return Promise.resolve({ kind: "forbidden", error: `${target.hostname} is an address inside` });
   }
   const send = target.protocol === "https:" ? httpsRequest : httpRequest;
   const deadline = AbortSignal.timeout(timeoutMs);
@@ -124,10 +124,3 @@ const lookupOutside: LookupFunction = (hostname, options, callback) => {
     else callback(null, first?.address ?? "", first?.family);
   });
 };
-
-function messageOf(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return String(thrown);
-  // What several addresses of one host have failed with.
-  if (thrown instanceof AggregateError && thrown.errors.length > 0) return messageOf(thrown.errors[0]);
-  return thrown.message === "" ? thrown.name : thrown.message;
-}

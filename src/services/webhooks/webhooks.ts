@@ -15,6 +15,8 @@ import { invalidFields, OpsCoreError } from "../../errors/index.js";
 import type { Clock } from "../../lib/clock.js";
 import { callerKey } from "../caller.js";
 import type { ServiceDependencies } from "../dependencies.js";
+import type { Limits } from "../limits.js";
+import { leadsInside } from "../outbound/addresses.js";
 import { pageToken, readPageToken, type Query } from "../paging.js";
 import { httpUrl, id, optionalId, pageSize, Violations } from "../validation/index.js";
 import { toTimestamp } from "../wire/index.js";
@@ -124,11 +126,20 @@ export function createWebhookService(parts: WebhookServiceParts): ServiceImpl<ty
   };
 }
 
+/** What certainly leads inside is refused here, where somebody sees it; names are looked up, and refused, with each delivery. */
+function receiverUrl(bad: Violations, value: string, { webhooksInside }: Limits): string {
+  const url = httpUrl(bad, "url", value);
+  if (!webhooksInside && URL.canParse(url) && leadsInside(new URL(url))) {
+    bad.add("url", "must not lead to an address inside, unless OPSCORE_OUTBOUND_ALLOW_PRIVATE is set");
+  }
+  return url;
+}
+
 /** @throws INVALID_FIELD. The filter is judged by the watch. */
 function readWebhook(
   { webhookId, url, filter, secret, resumeToken }: CreateWebhookRequest,
   namespace: string,
-  { makeId, clock }: WebhookServiceParts,
+  { makeId, clock, limits }: WebhookServiceParts,
 ): WebhookRecord {
   const bad = new Violations();
   if (url === "") bad.add("url", "must be set");
@@ -137,7 +148,7 @@ function readWebhook(
     namespace,
     webhookId: optionalId(bad, "webhook_id", webhookId) || makeId("webhook", namespace, ""),
     revision: 0,
-    url: httpUrl(bad, "url", url),
+    url: receiverUrl(bad, url, limits),
     secret: secret === "" ? randomBytes(SECRET_BYTES).toString("base64url") : secret,
     filter: {
       agentIds: filter?.agentIds ?? [],

@@ -8,6 +8,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import type { Document, LineCounter } from "yaml";
 import type { Workflow } from "../../../gen/opscore/v1/workflow_service_pb.js";
+import { fileFailure, messageOf } from "../../lib/failure-text.js";
 import { DEFAULT_LIMITS, type Limits } from "../limits.js";
 import { id, Violations } from "../validation/index.js";
 import type { Place } from "./data-object.js";
@@ -110,7 +111,7 @@ async function orProblem<T>(file: string, reading: Promise<T>): Promise<T> {
   try {
     return await reading;
   } catch (error) {
-    const description = error instanceof Error ? error.message : String(error);
+    const description = `cannot be read: ${fileFailure(error)}`;
     throw new DefinitionFileError([{ file, line: 0, column: 0, field: "", description }]);
   }
 }
@@ -198,10 +199,7 @@ function toData(document: Document.Parsed): { readonly data: unknown; readonly f
   try {
     return { data: document.toJS({ maxAliasCount: MAX_ALIASES }), faults };
   } catch (error) {
-    return {
-      data: {},
-      faults: [{ offset: undefined, message: error instanceof Error ? error.message : String(error) }],
-    };
+    return { data: {}, faults: [{ offset: undefined, message: messageOf(error) }] };
   }
 }
 

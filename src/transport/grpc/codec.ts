@@ -1,6 +1,7 @@
 import { create, fromBinary, ScalarType, toBinary, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { Code, ConnectError, type MethodImplSpec } from "@connectrpc/connect";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { messageOf } from "../../lib/failure-text.js";
 import { ENVELOPE_HEADER_BYTES, fillHeader, wrap } from "./envelope.js";
 import { decodeUsual } from "./wire/decoder.js";
 import { encoderOf, fieldsOf, type MessageEncoder } from "./wire/encoder.js";
@@ -78,8 +79,4 @@ function holdsBytes(desc: DescMessage, seen: Set<DescMessage>): boolean {
     if (field.message !== undefined) return holdsBytes(field.message, seen);
     return field.fieldKind !== "enum" && "scalar" in field && field.scalar === ScalarType.BYTES;
   });
-}
-
-function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
 }

@@ -3,14 +3,15 @@ import { onTestFinished } from "vitest";
 import type { State } from "../../../gen/opscore/v1/common_pb.js";
 import { WebhookDeliveries, type WebhookDeliveriesOptions } from "../../../src/services/webhooks/deliveries.js";
 import type { Storage, WriteDocument } from "../../../src/storage/storage.js";
+import type { MemoryStorageOptions } from "../../../src/storage/memory/index.js";
 import { createHarness } from "../harness.js";
 import type { Receiver } from "./receiver.js";
 
 const FAST = { pollMs: 5, beatMs: 10, initialBackoffMs: 1, maxBackoffMs: 4, allowInside: true };
 
 /** The services, and replicas that send for them. */
-export function setUp(memory = {}) {
-  const harness = createHarness({ memory });
+export function setUp(memory: MemoryStorageOptions = {}) {
+  const harness = createHarness({ memory, limits: { webhooksInside: true } });
   const failures: unknown[] = [];
   const replica = (options: Partial<WebhookDeliveriesOptions> = {}): WebhookDeliveries => {
     const deliveries = new WebhookDeliveries(harness.storage, {

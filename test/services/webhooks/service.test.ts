@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { State } from "../../../gen/opscore/v1/common_pb.js";
 import { WebhookService } from "../../../gen/opscore/v1/webhook_service_pb.js";
-import { failure, refusedFields, type Clients } from "../harness.js";
+import { createHarness, failure, refusedFields, type Clients } from "../harness.js";
 import { setUp } from "./sending.js";
 
 describe("WebhookService", () => {
@@ -42,6 +42,21 @@ describe("WebhookService", () => {
     const { webhooks } = setUp();
     expect(await refusedFields(() => webhooks.createWebhook(request))).toEqual(fields);
     expect((await webhooks.listWebhooks({})).webhooks).toEqual([]);
+  });
+
+  it.each([
+    "http://127.0.0.1:8080",
+    "https://127.1/hook",
+    "http://[::1]/",
+    "http://[::ffff:10.0.0.1]/",
+    "http://localhost:3000/hook",
+    "http://LOCALHOST./",
+    "http://a.localhost/",
+  ])("refuses %s, which is inside, unless that is allowed", async (inside) => {
+    const { webhooks } = createHarness();
+    const { violations } = await failure("INVALID_FIELD", () => webhooks.createWebhook({ url: inside }));
+    expect(violations).toEqual([{ field: "url", description: expect.stringMatching(/ inside, unless/) as string }]);
+    expect((await setUp().webhooks.createWebhook({ url: inside })).webhook?.url).toBe(inside);
   });
 
   it("refuses ids that are taken, tokens of other filters, and too many", async () => {

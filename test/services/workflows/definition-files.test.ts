@@ -231,7 +231,7 @@ describe("a directory", () => {
       `${path}/c.json:2:2: workflow_id must differ from that of ${path}/a.yaml:1:5`,
     ]);
     expect(await problems(readDefinitionDirectory(join(path, "none"), DEFAULT_LIMITS))).toEqual([
-      `${path}/none: ENOENT: no such file or directory, scandir '${path}/none'`,
+      `${path}/none: cannot be read: no such file or directory`,
     ]);
   });
 });
