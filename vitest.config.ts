@@ -10,6 +10,8 @@ export default defineConfig({
     // Tests start real servers and wait on their events; this is the limit at which a wait has failed, not a pace.
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    // A file for each processor; by default one is left idle. Most of what a test does is to wait for other processes.
+    maxWorkers: "100%",
     reporters: ["default", "./test/helpers/tally-reporter.ts"],
     projects: [
       { extends: true, test: { name: "source", include: ["test/**/*.test.ts"], exclude: [...BUILT, ...LONG] } },
