@@ -16,9 +16,8 @@ const { dependencies } = JSON.parse(readFileSync("package.json", "utf8")) as {
  * know by its shape and by registered symbols, never by the identity of a class, and `test/package` holds both copies together. They
  * stay dependencies for the types, and for those programs; a new version of theirs arrives with a build of ours.
  */
-const INLINED = /^@(bufbuild|connectrpc)[/]/;
-const INLINED_MODULE = /.*[\\/]node_modules[\\/](@(?:bufbuild|connectrpc)[\\/][^\\/]+)[\\/]/;
-const installed = Object.keys(dependencies).filter((name) => !INLINED.test(name));
+const INLINED: readonly string[] = ["@bufbuild/protobuf", "@connectrpc/connect", "@connectrpc/connect-node"];
+const installed = Object.keys(dependencies).filter((name) => !INLINED.includes(name));
 
 /** What package.json exports, and the command. */
 const entries = [
@@ -64,10 +63,10 @@ export default defineConfig({
       ],
     },
     minifyInternalExports: false,
-    banner: ({ moduleIds }) => {
-      const names = new Set(moduleIds.map((id) => INLINED_MODULE.exec(id)?.[1]).filter((name) => name !== undefined));
-      return [...names].sort().map(noticeOf).join("\n");
-    },
+    banner: ({ moduleIds }) =>
+      INLINED.filter((name) => moduleIds.some((id) => id.includes(sep + join("node_modules", name) + sep)))
+        .map(noticeOf)
+        .join("\n"),
     sourcemap: true,
     // The sources are shipped too.
     sourcemapExcludeSources: true,
@@ -76,12 +75,13 @@ export default defineConfig({
 
 /** What the licences of a package that is put in ask for, and which version it is. */
 function noticeOf(name: string): string {
-  const { version, license, repository } = JSON.parse(
-    readFileSync(join("node_modules", name, "package.json"), "utf8"),
-  ) as { readonly version: string; readonly license: string; readonly repository: { readonly url: string } };
-  const copyright = /^\/\/ (Copyright .*)$/m.exec(
-    readFileSync(join("node_modules", name, "dist/esm/index.js"), "utf8"),
-  );
+  const read = (path: string) => readFileSync(join("node_modules", name, path), "utf8");
+  const { version, license, repository } = JSON.parse(read("package.json")) as {
+    readonly version: string;
+    readonly license: string;
+    readonly repository: { readonly url: string };
+  };
+  const copyright = /^\/\/ (Copyright .*)$/m.exec(read("dist/esm/index.js"));
   if (copyright?.[1] === undefined) throw new Error(`${name}: no copyright line in its index.js`);
   return `/*! ${name} ${version} | ${copyright[1]} | ${license} | ${repository.url} */`;
 }
