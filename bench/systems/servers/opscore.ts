@@ -1,5 +1,5 @@
-/** The server itself: with its gRPC lane, or without, which leaves everything to Connect's handlers. */
-import { build, loadConfig } from "../../../src/server.js";
+/** The server itself, as it is shipped: with its gRPC lane, or without, which leaves everything to Connect's handlers. */
+import { build, loadConfig } from "ops-core/server";
 import { API_KEY, REDIS_TIMEOUT_MS } from "../population.js";
 import { fill } from "./fill.js";
 import { serve } from "./serve.js";
