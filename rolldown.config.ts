@@ -1,7 +1,7 @@
 /**
  * What is shipped, from the sources: a file for each way in, what is loaded only when it is wanted, and what these share. Loading a few
- * files takes a third of the time of loading hundreds, most of which are Connect's and protobuf-es's: these are put in too. The other
- * packages are loaded where they are installed. `tsc` makes the types, file by file.
+ * files takes less than half of the time of loading hundreds; most of the rest are Connect's, which is put in too. The other packages
+ * are loaded where they are installed. `tsc` makes the types, file by file.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
@@ -12,11 +12,12 @@ const { dependencies } = JSON.parse(readFileSync("package.json", "utf8")) as {
 };
 
 /**
- * The packages that are put in. A program may have copies of its own beside these: what Connect and protobuf-es hand to each other they
- * know by its shape and by registered symbols, never by the identity of a class, and `test/package` holds both copies together. They
- * stay dependencies for the types, and for those programs; a new version of theirs arrives with a build of ours.
+ * The packages that are put in. A program may have a copy of its own beside them: copies of Connect know each other's transports and
+ * failures by their shape, and `test/package` holds them together. They stay dependencies for the types, and for those programs; a new
+ * version of theirs arrives with a build of ours. protobuf-es is not put in, although it takes as long: what one version makes of a
+ * definition is not fit for another, so a program must have one for all.
  */
-const INLINED: readonly string[] = ["@bufbuild/protobuf", "@connectrpc/connect", "@connectrpc/connect-node"];
+const INLINED: readonly string[] = ["@connectrpc/connect", "@connectrpc/connect-node"];
 const installed = Object.keys(dependencies).filter((name) => !INLINED.includes(name));
 
 /** What package.json exports, and the command. */
@@ -34,7 +35,7 @@ const LUA_READER = join("src", "storage", "redis", "scripts.ts");
 
 /** What nearly everybody loads, the import of the client first of all: one file instead of ten. */
 const COMMON =
-  /[\\/](gen[\\/](opscore[\\/]v1[\\/](?!error_reason)|google[\\/]rpc[\\/]error_details|health)|src[\\/]errors|@bufbuild[\\/]protobuf[\\/])/;
+  /[\\/](gen[\\/](opscore[\\/]v1[\\/](?!error_reason)|google[\\/]rpc[\\/]error_details|health)|src[\\/]errors)/;
 /** What both the client and the server need of Connect. */
 const CONNECT =
   /[\\/]@connectrpc[\\/]connect[\\/]dist[\\/]esm[\\/](connect-error|context-values|protocol[\\/]async-iterable)\.js/;

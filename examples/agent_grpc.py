@@ -24,15 +24,21 @@ pool = descriptor_pool.DescriptorPool()
 with open(descriptor_set, "rb") as file:
     for proto in descriptor_pb2.FileDescriptorSet.FromString(file.read()).file:
         pool.Add(proto)
-factory = message_factory.MessageFactory(pool)
 channel = grpc.insecure_channel(target)
+
+
+def message_class(descriptor):
+    """The class of a message, which older versions of the protobuf package have a factory for."""
+    if hasattr(message_factory, "GetMessageClass"):
+        return message_factory.GetMessageClass(descriptor)
+    return message_factory.MessageFactory(pool).GetPrototype(descriptor)
 
 
 def call(service, method, timeout=10, kind="unary_unary", **fields):
     """Calls a method by its name; the fields are those of its request. Answers with the message, or an iterator of messages."""
     descriptor = pool.FindServiceByName(f"opscore.v1.{service}").FindMethodByName(method)
-    request = factory.GetPrototype(descriptor.input_type)
-    answer = factory.GetPrototype(descriptor.output_type)
+    request = message_class(descriptor.input_type)
+    answer = message_class(descriptor.output_type)
     stub = getattr(channel, kind)(
         f"/opscore.v1.{service}/{method}",
         request_serializer=request.SerializeToString,

@@ -62,6 +62,7 @@ export { REASONS, type FieldViolation, type Reason } from "./errors/index.js";
 export type { Agent as AgentMessage, AgentState } from "../gen/opscore/v1/common_pb.js";
 export type { Session, SessionEvent } from "../gen/opscore/v1/session_service_pb.js";
 export type { Task, TaskEvent } from "../gen/opscore/v1/task_service_pb.js";
+export type { DeadDelivery, Webhook, WebhookFilter } from "../gen/opscore/v1/webhook_service_pb.js";
 export type { TaskDefinition, Workflow } from "../gen/opscore/v1/workflow_service_pb.js";
 export type { StateEvent, WaitForStateResponse } from "../gen/opscore/v1/state_service_pb.js";
 

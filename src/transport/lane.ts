@@ -23,11 +23,8 @@ export interface ResponseOptions {
   readonly sendDate?: boolean;
 }
 
-/**
- * What a lane needs of an HTTP/2 stream: the part of Node's `ServerHttp2Stream` that it uses, with the same meaning. There is one
- * listener for each event.
- */
-export interface LaneStream {
+/** The part of Node's `ServerHttp2Stream` that is used of a stream, with the same meaning. There is one listener for each event. */
+export interface ServedStream {
   /** It is over, well or not. */
   readonly closed: boolean;
   readonly destroyed: boolean;
@@ -56,4 +53,10 @@ export interface LaneStream {
   sendTrailers(trailers: OutgoingHttpHeaders): void;
   /** Resets it. */
   close(code: number): void;
+}
+
+/** What a lane needs of an HTTP/2 stream. */
+export interface LaneStream extends ServedStream {
+  /** Whether it may be written to now. @returns false: write nothing before "drain" */
+  askForRoom(): boolean;
 }

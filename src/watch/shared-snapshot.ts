@@ -44,7 +44,8 @@ export class SharedSnapshot<E extends object, I, M> {
   mayJoin(head: Position): boolean {
     if (this.broken !== undefined || this.pages.length > WARM_PAGES || head.epoch !== this.position.epoch) return false;
     const behind = head.revisions.reduce((sum, revision, p) => sum + revision - (this.position.revisions[p] ?? 0), 0);
-    return behind <= MAX_CHANGES_BEHIND;
+    // Whoever names agents may wait for one that is not there yet: what was before the call, such as its removal, is not for it.
+    return behind <= (this.group.filter.index.by === "id" ? 0 : MAX_CHANGES_BEHIND);
   }
 
   /**

@@ -112,7 +112,7 @@ export class Watcher<E extends object, I, M> implements PushSource<M>, Silent, R
   }
 
   onBatch(batch: Batch<E, M>): void {
-    this.enqueue(batch);
+    if (this.condition !== "ended") this.enqueue(batch);
   }
 
   /** Happens only within take(), with an empty queue. */
@@ -126,6 +126,8 @@ export class Watcher<E extends object, I, M> implements PushSource<M>, Silent, R
   }
 
   onLost(): void {
+    // What was read for it may still have been on its way when it ended.
+    if (this.condition === "ended") return;
     this.group.hub.stats.resyncs += 1;
     this.fallBehind();
     this.synced = false;

@@ -1,6 +1,6 @@
 /**
- * A program with copies of Connect and protobuf-es of its own, beside those inside the package; it is run where the package is installed.
- * What one copy makes the other has to take: messages, schemas, transports, failures.
+ * A program with a copy of Connect of its own, beside that inside the package; it is run where the package is installed. What one copy
+ * makes the other has to take: transports, failures. protobuf-es is one for both, so messages and schemas are the same.
  */
 import assert from "node:assert/strict";
 import { create, fromBinary, isMessage, toBinary, toJsonString } from "@bufbuild/protobuf";

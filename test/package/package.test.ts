@@ -25,6 +25,9 @@ const entries = [client, server, testing, messages].filter((entry) => Object.key
 console.log(entries.length, "entries");
 `;
 
+/** Newer than what the package was made with: a program brings its own, and there must be one for both. */
+const PROTOBUF = "@bufbuild/protobuf@2.17.0";
+
 const bin = (name: string): string => join(root, "node_modules/.bin", name);
 
 async function readmeBlocks(info: string): Promise<readonly CodeBlock[]> {
@@ -124,7 +127,7 @@ async function install(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }));
   const quietly = ["--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts"];
-  await run("npm", ["install", tarball, ...quietly], { cwd: folder });
+  await run("npm", ["install", tarball, PROTOBUF, ...quietly], { cwd: folder });
 }
 
 /** Runs `use` while the installed command serves. */

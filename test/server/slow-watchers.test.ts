@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { WatchKind } from "../../gen/opscore/v1/common_pb.js";
 import type { WatchStateResponse } from "../../gen/opscore/v1/state_service_pb.js";
 import { State } from "../../src/storage/records.js";
@@ -17,6 +17,11 @@ const COMMITS_AT_ONCE = 30;
 const DETAILS = { text: "x".repeat(5000) };
 
 const isSynced = ({ kind }: WatchStateResponse): boolean => kind === WatchKind.SYNCED;
+
+/** Watches of one connection, which together have more to say in one turn than may wait for a client's windows. */
+const HERD = 400;
+const HERD_REPORTS = 4;
+const LARGE = { text: "x".repeat(60_000) };
 
 /** Watchers of one agent. The sleepers have been let in, and read nothing. */
 async function setUp(readerCount: number, logMaxEntries: number) {
@@ -95,4 +100,24 @@ describe("watchers that never read", () => {
       }),
     );
   });
+});
+
+test("watches of one client that reads as fast as it can get everything, however much that is at once", async () => {
+  const { server, url } = await startServer({ logLevel: "warn" });
+  const { storage } = server;
+  for (let i = 0; i < HERD_REPORTS; i++) await storage.registerAgent(aRegistration(`a${i}`));
+  const session = openSession(url);
+  const herd = Array.from({ length: HERD }, () => new RawWatch(session, {}));
+  await Promise.all(
+    herd.map((watch) => {
+      watch.read();
+      return watch.until(isSynced);
+    }),
+  );
+  const told = herd.map((watch) => {
+    let events = 0;
+    return watch.until((message) => (events += message.events.length) === HERD_REPORTS);
+  });
+  for (let i = 0; i < HERD_REPORTS; i++) void storage.setState(aReport(`a${i}`, State.ACTIVE, { details: LARGE }));
+  await Promise.all(told);
 });

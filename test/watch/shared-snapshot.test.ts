@@ -1,4 +1,5 @@
 /** Watchers that begin together read one snapshot. */
+import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { OpsCoreError } from "../../src/errors/index.js";
 import { EVERYTHING } from "../../src/lib/selector.js";
@@ -10,7 +11,7 @@ import { BatchKind, type BatchContent } from "../../src/watch/batch.js";
 import { AgentFilter, type AgentEvent } from "../../src/watch/filters.js";
 import { WatchHub } from "../../src/watch/hub.js";
 import { agentTopic } from "../../src/watch/topics.js";
-import { aRegistration, aReport, NAMESPACE } from "../helpers/records.js";
+import { ACTOR, aRegistration, aReport, NAMESPACE } from "../helpers/records.js";
 
 type Content = BatchContent<AgentEvent, Agent>;
 type Open = (log: ChangeLog) => Snapshot<Agent> | Promise<Snapshot<Agent>>;
@@ -30,10 +31,10 @@ async function setUp(agents: number, open?: (log: ChangeLog, opened: number) => 
     },
     present: (content: Content) => content,
   });
-  const filter = () =>
-    new AgentFilter({ namespace: NAMESPACE, agentIds: [], selector: EVERYTHING, capabilities: [], states: [] });
-  const watch = (): PushSource<Content> =>
-    topic.watch(filter(), { includeSnapshot: true, resumeToken: "", progressIntervalMs: 10_000 });
+  const filter = (agentIds: readonly string[]) =>
+    new AgentFilter({ namespace: NAMESPACE, agentIds, selector: EVERYTHING, capabilities: [], states: [] });
+  const watch = (...agentIds: string[]): PushSource<Content> =>
+    topic.watch(filter(agentIds), { includeSnapshot: true, resumeToken: "", progressIntervalMs: 10_000 });
   return { storage, hub, watch, opened: () => opened };
 }
 
@@ -102,6 +103,17 @@ describe("watchers that begin together", () => {
     expect(opened()).toBe(2);
   });
 
+  it("and named an agent that was removed since wait for it to come back", async () => {
+    const { storage, watch, opened } = await setUp(1);
+    const before = watch("a0");
+    before.take();
+    storage.deregisterAgent({ namespace: NAMESPACE, agentId: "a0", incarnation: 0, actor: ACTOR });
+    const after = watch("a0");
+    expect(kinds(takeAll(after))).toEqual([BatchKind.SYNCED]);
+    expect(after.done).toBe(false);
+    expect(opened()).toBe(2);
+  });
+
   it("share nothing that another began long ago", async () => {
     vi.useFakeTimers();
     const { watch, opened } = await setUp(3);
@@ -148,5 +160,35 @@ describe("watchers that begin together", () => {
       expect(view(contents).size).toBe(3);
     }
     expect(opened()).toBe(2);
+  });
+
+  it.each(["cancelled", "stopped with the server"])("that are %s end, whatever is being read for them", async (how) => {
+    const gone = new OpsCoreError("STORAGE_UNAVAILABLE", "away", {}, { retryAfterMs: 1 });
+    let begin: () => void = () => undefined;
+    let fail: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    const failing = new Promise<void>((resolve) => (fail = resolve));
+    const { hub, watch } = await setUp(3, async (log) => {
+      const { position } = await log.snapshotAgents({ namespace: NAMESPACE, ids: undefined });
+      return {
+        position,
+        pages: async function* () {
+          begin();
+          await failing;
+          throw gone;
+        },
+      };
+    });
+    const source = watch();
+    source.onReady(() => source.take());
+    source.take();
+    await begun;
+    if (how === "cancelled") source.cancel();
+    else await hub.stop();
+    fail();
+    await turn();
+    expect(kinds(takeAll(source))).toEqual([]);
+    expect(source.done).toBe(true);
+    expect(hub.stats.watchers).toBe(0);
   });
 });

@@ -104,11 +104,9 @@ export function sessionSnapshotView(session: Session): EventView {
 }
 
 function sessionNote({ agentId, error }: Session): Rich {
-  return [
-    { text: "on ", look: "dim" },
-    { text: printable(agentId) },
-    ...(error === "" ? [] : [{ text: `  ${printable(error)}`, look: "red" as const }]),
-  ];
+  const who: Rich = agentId === "" ? [] : [{ text: "on ", look: "dim" }, { text: printable(agentId) }];
+  const gap = who.length === 0 ? "" : "  ";
+  return error === "" ? who : [...who, { text: `${gap}${printable(error)}`, look: "red" }];
 }
 
 /** @param ofOneSession the watch is of one session, which is not named in each line */

@@ -4,6 +4,7 @@
  * Connect has an adapter of its own; this one differs in that nothing a client sends can make it throw, that it logs through our
  * log, and that failures which never reach the interceptors get their details too.
  */
+import type { IncomingHttpHeaders } from "node:http";
 import { Code, ConnectError, createConnectRouter, createContextValues, type Interceptor } from "@connectrpc/connect";
 import {
   compressionBrotli,
@@ -13,6 +14,7 @@ import {
 } from "@connectrpc/connect-node";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { passedGateKey } from "../../interceptors/index.js";
+import { timeoutMs } from "../grpc/timeout.js";
 import type { RouteTable } from "../routes.js";
 import type { HttpRequest, HttpResponse } from "../http/messages.js";
 import { detailFailures } from "./failures.js";
@@ -25,6 +27,9 @@ export interface ConnectAdapterOptions {
   /** Told of a call that failed before it reached the interceptors, or after it left them. */
   onFailure(rpc: string, failure: ConnectError): void;
 }
+
+/** Longer than any timer of Node, in milliseconds: Connect would set one that ends at once. */
+const MAX_TIMER_MS = 0x7fff_ffff;
 
 export class ConnectAdapter {
   private readonly handlers: ReadonlyMap<string, UniversalHandler>;
@@ -55,6 +60,7 @@ export class ConnectAdapter {
     const handler = this.handlers.get(path);
     if (handler === undefined) return false;
     const rpc = path.slice(1);
+    dropEndlessTimeouts(request.headers);
     const contextValues = createContextValues();
     const universal = universalRequestFromNodeRequest(request, response, undefined, contextValues);
     const failureOptions = {
@@ -78,5 +84,15 @@ export class ConnectAdapter {
     // The client went away, which the gate has logged if it knew the call.
     if (failure.code === Code.Aborted && passedGate) return;
     this.options.onFailure(rpc, failure);
+  }
+}
+
+/** A time-out of more than three weeks is none, as on the lane. */
+function dropEndlessTimeouts(headers: IncomingHttpHeaders): void {
+  const { "grpc-timeout": grpc, "connect-timeout-ms": connect } = headers;
+  if (typeof grpc === "string" && (timeoutMs(grpc) ?? 0) > MAX_TIMER_MS) delete headers["grpc-timeout"];
+  // What has more digits is no time-out, and refused.
+  if (typeof connect === "string" && /^\d{10}$/.test(connect) && Number(connect) > MAX_TIMER_MS) {
+    delete headers["connect-timeout-ms"];
   }
 }

@@ -1,6 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import { PushIterable, type PushSink } from "../../lib/push-sink.js";
 import type { Call } from "./call.js";
+import { owned } from "../http2/unread.js";
 import { EnvelopeReader, incomplete } from "./envelope.js";
 
 /** With so much unread the stream is paused: HTTP/2 then slows the client down. */
@@ -94,7 +95,7 @@ export class Inbox extends PushIterable<Message> implements AsyncIterableIterato
   }
 
   private keep(body: Buffer): void {
-    this.bodies.push(body);
+    this.bodies.push(owned(body));
     this.unreadBytes += body.length;
     if (this.bodies.length - this.head >= MAX_UNREAD_MESSAGES || this.unreadBytes >= MAX_UNREAD_BYTES) {
       this.call.stream.pause();

@@ -42,8 +42,9 @@ export class Outbox {
     });
   }
 
+  /** Whether nothing may be added before "drain": also what was never written to may have to wait for other streams of its client. */
   get isFull(): boolean {
-    return this.full;
+    return (this.full ||= !this.stream.askForRoom());
   }
 
   add(envelope: Buffer): void {

@@ -10,12 +10,18 @@ const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 
  * @throws ConnectError INVALID_ARGUMENT
  */
 export function parseTimeout(value: string): number {
-  const [, digits, unit] = TIMEOUT.exec(value) ?? [];
-  const unitMs = unit === undefined ? undefined : UNIT_MS[unit];
-  if (unitMs === undefined) {
+  const ms = timeoutMs(value);
+  if (ms === undefined) {
     throw new ConnectError(`protocol error: invalid grpc timeout value: ${value}`, Code.InvalidArgument);
   }
-  return Number(digits) * unitMs;
+  return ms;
+}
+
+/** The same in milliseconds, or undefined when it is no time-out. */
+export function timeoutMs(value: string): number | undefined {
+  const [, digits, unit] = TIMEOUT.exec(value) ?? [];
+  const unitMs = unit === undefined ? undefined : UNIT_MS[unit];
+  return unitMs === undefined ? undefined : Number(digits) * unitMs;
 }
 
 export function deadlineExceeded(): ConnectError {

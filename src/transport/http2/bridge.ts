@@ -11,7 +11,7 @@ import {
   type OutgoingHttpHeaders,
 } from "node:http2";
 import type { Socket } from "node:net";
-import type { LaneStream } from "../lane.js";
+import type { ServedStream } from "../lane.js";
 import { ErrorCode } from "./protocol.js";
 import { socketPair } from "./socket-pair.js";
 
@@ -36,7 +36,7 @@ export class Bridge {
   constructor(private readonly accept: (socket: Socket) => void) {}
 
   /** Sends a request on, and its answer back. @param ended it has no body */
-  forward(stream: LaneStream, headers: IncomingHttpHeaders, ended: boolean): void {
+  forward(stream: ServedStream, headers: IncomingHttpHeaders, ended: boolean): void {
     // That it was closed, and with what code, says everything.
     stream.on("error", ignore);
     if (this.closed) {
@@ -94,7 +94,7 @@ export class Bridge {
   }
 }
 
-function sendRequest(stream: LaneStream, inner: ClientHttp2Stream, ended: boolean): void {
+function sendRequest(stream: ServedStream, inner: ClientHttp2Stream, ended: boolean): void {
   // It is read to its end in any case: until then it is not over.
   stream.on("data", (chunk) => {
     if (inner.writable && !inner.write(chunk)) stream.pause();
@@ -105,7 +105,7 @@ function sendRequest(stream: LaneStream, inner: ClientHttp2Stream, ended: boolea
   inner.on("drain", () => stream.resume());
 }
 
-function sendAnswer(session: ClientHttp2Session, inner: ClientHttp2Stream, stream: LaneStream): void {
+function sendAnswer(session: ClientHttp2Session, inner: ClientHttp2Stream, stream: ServedStream): void {
   let trailers: OutgoingHttpHeaders = {};
   let answered = false;
   /** The stream is over at the far end. */
@@ -160,7 +160,7 @@ function sendAnswer(session: ClientHttp2Session, inner: ClientHttp2Stream, strea
 }
 
 /** Nobody wants the rest of the request: a client that is still sending is told to stop, after the answer that it has to read. */
-function stopReading(stream: LaneStream, code: number): void {
+function stopReading(stream: ServedStream, code: number): void {
   if (stream.closed || stream.readableEnded) return;
   stream.resume();
   setImmediate(() => {

@@ -4,6 +4,7 @@ import { DEFAULT_TABLE_BYTES, HpackDecoder } from "./hpack/index.js";
 import { IncomingHeaders, MAX_LIST_BYTES } from "./incoming-headers.js";
 import { ConnectionFault, demand, ErrorCode, Flag, FrameType, MAX_WINDOW_BYTES } from "./protocol.js";
 import { readSettings } from "./settings.js";
+import { owned } from "./unread.js";
 
 /** A header block that comes in pieces may be so large before it is decoded. */
 const MAX_BLOCK_BYTES = 2 * MAX_LIST_BYTES;
@@ -98,8 +99,11 @@ export class ClientFrames {
     }
     // What pads a frame is window too, which nobody will read.
     if (length > to - from) stream.giveBack(length - (to - from));
-    const isRight = to === from || stream.receive(bytes.subarray(from, to));
-    if (!isRight || ((flags & Flag.END_STREAM) !== 0 && !stream.closed && !stream.receiveEnd())) {
+    const isLast = (flags & Flag.END_STREAM) !== 0;
+    const piece = bytes.subarray(from, to);
+    // A lane keeps what it got of a single message until the request ends, which is when this is read as a rule.
+    const isRight = to === from || stream.receive(stream.isTimed && !isLast ? owned(piece) : piece);
+    if (!isRight || (isLast && !stream.closed && !stream.receiveEnd())) {
       this.refuse(streamId, ErrorCode.PROTOCOL_ERROR);
     }
   }

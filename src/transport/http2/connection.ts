@@ -21,6 +21,7 @@ import {
   Setting,
   WINDOW_BYTES,
 } from "./protocol.js";
+import { Room } from "./room.js";
 import { MAX_UNSENT_BYTES } from "./send-queue.js";
 import { encodeSettings } from "./settings.js";
 import { StreamIds } from "./stream-ids.js";
@@ -42,6 +43,7 @@ export interface ConnectionOptions {
 
 export class Connection implements StreamOwner {
   readonly output: Output;
+  readonly room = new Room(this);
   readonly ids = new StreamIds();
   sendWindow = DEFAULT_WINDOW_BYTES;
   unsentBytes = 0;
@@ -50,7 +52,6 @@ export class Connection implements StreamOwner {
   private readonly streams = new StreamTable<Stream>();
   /** Streams that could send if the connection had the window for it, in the order in which they came to that. */
   private readonly blockedStreams = new Set<Stream>();
-  private readonly waitingStreams = new Set<Stream>();
   private receiveWindow = WINDOW_BYTES;
   private credit = 0;
   private pongs: (() => void)[] = [];
@@ -127,10 +128,6 @@ export class Connection implements StreamOwner {
     if (stream.hasWindow) this.blockedStreams.add(stream);
   }
 
-  waitsForRoom(stream: Stream): void {
-    this.waitingStreams.add(stream);
-  }
-
   consumed(bytes: number): void {
     this.credit += bytes;
     if (this.credit < CREDIT_BYTES || this.over) return;
@@ -148,7 +145,7 @@ export class Connection implements StreamOwner {
   closed(stream: Stream): void {
     this.streams.delete(stream.id);
     this.blockedStreams.delete(stream);
-    this.waitingStreams.delete(stream);
+    this.room.left(stream);
     if (this.ids.isClosed) this.closeWhenDone();
   }
 
@@ -183,6 +180,7 @@ export class Connection implements StreamOwner {
     this.sendWindow += bytes;
     demand(this.sendWindow <= MAX_WINDOW_BYTES, "too large a window", ErrorCode.FLOW_CONTROL_ERROR);
     this.pump();
+    if (this.sendWindow > 0) this.room.opened();
   }
 
   /** The client has set what the window of a stream is at its beginning; it changes that of those that are open too. */
@@ -198,10 +196,11 @@ export class Connection implements StreamOwner {
 
   /** The window of one stream has become wider. */
   pumpStream(stream: Stream): void {
-    if (!stream.isBlocked) return;
-    this.blockedStreams.delete(stream);
-    if (!stream.pump()) this.blocked(stream);
-    if (this.waitingStreams.delete(stream) && !stream.closed && !stream.drain()) this.waitingStreams.add(stream);
+    if (stream.isBlocked) {
+      this.blockedStreams.delete(stream);
+      if (!stream.pump()) this.blocked(stream);
+    }
+    this.room.moved(stream);
   }
 
   resetStream(streamId: number, code: number): void {
@@ -249,11 +248,7 @@ export class Connection implements StreamOwner {
   }
 
   private drained(): void {
-    const waiting = [...this.waitingStreams];
-    this.waitingStreams.clear();
-    for (const stream of waiting) {
-      if (!stream.closed && !stream.drain()) this.waitingStreams.add(stream);
-    }
+    this.room.opened();
     // What had come before the client was read from no more.
     this.receive(NOTHING);
   }

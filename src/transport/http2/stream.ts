@@ -1,7 +1,8 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import type { LaneStream, ResponseOptions } from "../lane.js";
-import { encodeHeaders } from "./hpack/index.js";
+import { blockOf } from "./header-blocks.js";
 import { CREDIT_BYTES, ErrorCode, Flag, FrameType } from "./protocol.js";
+import type { Room } from "./room.js";
 import { MAX_UNSENT_BYTES, SendQueue, type SendOwner } from "./send-queue.js";
 import { Unread } from "./unread.js";
 
@@ -15,8 +16,7 @@ export interface StreamOwner extends SendOwner {
   blocked(stream: Stream): void;
   /** Tells the client that a stream was reset. */
   reset(streamId: number, code: number): void;
-  /** The stream has been told to write no more. */
-  waitsForRoom(stream: Stream): void;
+  readonly room: Room;
   /** So many bytes of a stream's data were read, or thrown away. */
   consumed(bytes: number): void;
   /** Both sides are done, or it was reset. */
@@ -120,7 +120,11 @@ export class Stream implements LaneStream {
   /** A piece of the request. @returns false when it is longer than was announced */
   receive(chunk: Buffer): boolean {
     this.receivedBytes += chunk.length;
-    if (this.expectedBytes !== undefined && this.receivedBytes > this.expectedBytes) return false;
+    if (this.expectedBytes !== undefined && this.receivedBytes > this.expectedBytes) {
+      // Nobody reads it: its part of the window of all streams is theirs again.
+      this.owner.consumed(chunk.length);
+      return false;
+    }
     if (this.paused || this.unread !== undefined) (this.unread ??= new Unread()).push(chunk);
     else this.deliver(chunk);
     return true;
@@ -199,13 +203,17 @@ export class Stream implements LaneStream {
   write(chunk: Buffer): boolean {
     if (this.closed || this.writableEnded) return false;
     this.send(chunk);
-    if (this.destroyed) return false;
-    const hasRoom = this.queue.size < HIGH_WATER_BYTES && !this.owner.output.isCongested;
-    if (!hasRoom && !this.needsDrain) {
+    return this.askForRoom();
+  }
+
+  askForRoom(): boolean {
+    if (this.closed) return false;
+    if (this.hasRoom) return true;
+    if (!this.needsDrain) {
       this.needsDrain = true;
-      this.owner.waitsForRoom(this);
+      this.owner.room.wait(this);
     }
-    return hasRoom;
+    return false;
   }
 
   end(last?: Buffer): void {
@@ -242,9 +250,8 @@ export class Stream implements LaneStream {
     return true;
   }
 
-  /** There is room again, perhaps. */
   drain(): boolean {
-    if (this.queue.size >= HIGH_WATER_BYTES || this.owner.output.isCongested) return false;
+    if (!this.hasRoom) return false;
     this.needsDrain = false;
     this.onDrain?.();
     return true;
@@ -255,6 +262,10 @@ export class Stream implements LaneStream {
     if (this.closed) return;
     this.rstCode = code;
     this.finish();
+  }
+
+  private get hasRoom(): boolean {
+    return this.queue.size < HIGH_WATER_BYTES && this.owner.room.isFor(this.queue.window);
   }
 
   private send(chunk: Buffer): void {
@@ -287,13 +298,13 @@ export class Stream implements LaneStream {
 
   private finish(): void {
     this.closed = true;
+    this.queue.clear();
     this.owner.closed(this);
     // What nobody reads any more does not take up the window of the others.
     if (this.unread !== undefined) {
       this.owner.consumed(this.unread.bytes);
       this.unread = undefined;
     }
-    this.queue.clear();
     if (!this.sent) this.onAborted?.();
     this.onClose?.();
   }
@@ -301,16 +312,4 @@ export class Stream implements LaneStream {
 
 function flow(stream: Stream): void {
   stream.deliverUnread();
-}
-
-/** Frozen headers are the same for many streams: their block is made once. */
-const blocks = new WeakMap<OutgoingHttpHeaders, Buffer>();
-
-function blockOf(headers: OutgoingHttpHeaders, isAnswer = false): Buffer {
-  const known = blocks.get(headers);
-  if (known !== undefined) return known;
-  // Pseudo fields come first (RFC 9113 §8.3), whatever the order of the object is.
-  const block = encodeHeaders(isAnswer ? { ":status": 200, ...headers } : headers);
-  if (Object.isFrozen(headers)) blocks.set(headers, block);
-  return block;
 }

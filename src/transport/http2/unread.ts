@@ -20,8 +20,7 @@ export class Unread {
 
   push(piece: Buffer): void {
     this.bytes += piece.length;
-    const isOwn = piece.length * MAX_EXCESS >= piece.buffer.byteLength;
-    this.pieces.push(isOwn ? piece : joined([piece]));
+    this.pieces.push(owned(piece));
     this.loose += 1;
     if (this.loose < JOINED) return;
     this.pieces.push(joined(this.pieces.splice(-JOINED)));
@@ -34,6 +33,11 @@ export class Unread {
     this.bytes -= piece?.length ?? 0;
     return piece;
   }
+}
+
+/** What may be kept: the piece, or a copy of it when it would keep much more than itself in memory. */
+export function owned(piece: Buffer): Buffer {
+  return piece.length * MAX_EXCESS >= piece.buffer.byteLength ? piece : joined([piece]);
 }
 
 /** One piece with memory of its own. */

@@ -1,9 +1,12 @@
 /** Messages that are wrong: each gets a typed error, or a clean end, and the server serves on. */
 import { create, toBinary } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ErrorInfoSchema, BadRequestSchema } from "../../../gen/google/rpc/error_details_pb.js";
 import { RegisterAgentRequestSchema } from "../../../gen/opscore/v1/agent_service_pb.js";
+import { State } from "../../../gen/opscore/v1/common_pb.js";
+import { WaitForStateRequestSchema } from "../../../gen/opscore/v1/state_service_pb.js";
 import { dynamicClient } from "../../helpers/grpc-js.js";
 import { startServer, startServerUnowned, type TestServer } from "../../helpers/server.js";
 import { failureFromJson, postJson, type Failure } from "../../transport/harness.js";
@@ -206,6 +209,22 @@ describe("binary", () => {
         expectFailed(await post(REGISTER, type, wrap(registerRequest("a")), headers));
       }
     });
+  });
+
+  it.each([
+    ["application/grpc", { "grpc-timeout": "597H" }],
+    ["application/grpc-web", { "grpc-timeout": "99999999H" }],
+    ["application/proto", { "connect-timeout-ms": "2147483648" }],
+    ["application/proto", { "connect-timeout-ms": "9999999999" }],
+  ])("a deadline in months is none: %s, %j", async (type, headers) => {
+    const wait = { agentId: "nobody", states: [State.IDLE], timeout: durationFromMs(50) };
+    const message = Buffer.from(toBinary(WaitForStateRequestSchema, create(WaitForStateRequestSchema, wait)));
+    const wrapped = type.includes("grpc") ? envelope(message) : message;
+    const answer = await post("opscore.v1.StateService/WaitForState", type, wrapped, headers);
+    // It ended when the wait did, and not with a deadline of the call.
+    expect(`${String(answer.headers["grpc-message"])} ${answer.body.toString("latin1")}`).toMatch(
+      /did not get there in time/,
+    );
   });
 
   describe.each(["application/grpc", "application/grpc-web"])("%s envelopes", (type) => {

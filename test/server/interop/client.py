@@ -17,15 +17,21 @@ with open(descriptor_set, "rb") as file:
     for proto in descriptor_pb2.FileDescriptorSet.FromString(file.read()).file:
         pool.Add(proto)
 
-factory = message_factory.MessageFactory(pool)
 channel = grpc.insecure_channel(target)
+
+
+def message_class(descriptor):
+    """The class of a message, which older versions of the protobuf package have a factory for."""
+    if hasattr(message_factory, "GetMessageClass"):
+        return message_factory.GetMessageClass(descriptor)
+    return message_factory.MessageFactory(pool).GetPrototype(descriptor)
 
 
 def call(kind, service, method, **fields):
     """Calls a method by its name; the fields are those of its request."""
     descriptor = pool.FindServiceByName(f"opscore.v1.{service}").FindMethodByName(method)
-    request = factory.GetPrototype(descriptor.input_type)
-    answer = factory.GetPrototype(descriptor.output_type)
+    request = message_class(descriptor.input_type)
+    answer = message_class(descriptor.output_type)
     stub = getattr(channel, kind)(
         f"/opscore.v1.{service}/{method}",
         request_serializer=request.SerializeToString,

@@ -9,6 +9,40 @@ import { bare, Client, echo, number, type Frame, useBareServer } from "./bare.js
 
 useBareServer();
 
+describe("the window of the server", () => {
+  it("is not taken up by data beyond what was announced", async () => {
+    const client = new Client();
+    for (let id = 1; id < 2 * 70; id += 2) {
+      client.request(id, 0, { "content-length": "1" }).data(id, Buffer.alloc(16_384));
+      expect(await client.resetCode(id)).toBe(ErrorCode.PROTOCOL_ERROR);
+    }
+    client.request(201, 0).data(201, Buffer.alloc(16_384)).data(201, "", Flag.END_STREAM);
+    expect(await client.body(201)).toHaveLength(16_384);
+  });
+});
+
+describe("a request that goes on", () => {
+  it("keeps nothing in memory of what came with its pieces", async () => {
+    const kept: Buffer[] = [];
+    bare.serve = (stream) => {
+      stream.isTimed = true;
+      stream
+        .on("data", (chunk) => kept.push(chunk))
+        .on("end", () => stream.respond({ ":status": 204 }, { endStream: true }));
+    };
+    const unknown = frame(0x99, 0, 0, Buffer.alloc(16_000));
+    const client = new Client();
+    const piece = frame(FrameType.DATA, 0, 1, "short");
+    client
+      .request(1, 0)
+      .send(Buffer.concat([piece, unknown, unknown, piece, unknown]))
+      .data(1, "", Flag.END_STREAM);
+    await client.of(FrameType.HEADERS, 1);
+    expect(Buffer.concat(kept).toString()).toBe("shortshort");
+    expect(Math.max(...kept.map(({ buffer }) => buffer.byteLength))).toBeLessThan(100);
+  });
+});
+
 describe("the window of the client", () => {
   it("is kept for each stream, and grows with updates and settings", async () => {
     const client = new Client([[Setting.INITIAL_WINDOW_SIZE, 10]]);

@@ -1,0 +1,80 @@
+/** Which streams may write when what waits for a client's windows is much already. */
+import { describe, expect, it } from "vitest";
+import { ErrorCode, FrameType, Setting } from "../../../src/transport/http2/protocol.js";
+import type { Stream } from "../../../src/transport/http2/stream.js";
+import { frame } from "../../server/abuse/raw.js";
+import { bare, Client, number, useBareServer } from "./bare.js";
+
+/** With two of these the client is crowded: more than 4 MiB wait for it. */
+const MUCH = Buffer.alloc(2_200_000);
+
+useBareServer();
+
+/** Streams 1 and 3 write much that there is no window for; the others ask before they write `short`. */
+function crowd(): { readonly streams: Map<number, Stream>; readonly asked: Map<number, boolean> } {
+  const streams = new Map<number, Stream>();
+  const asked = new Map<number, boolean>();
+  bare.serve = (stream) => {
+    streams.set(stream.id, stream);
+    stream.on("data", () => undefined);
+    stream.respond({ ":status": 200 }, {});
+    if (stream.id <= 3) stream.end(MUCH);
+    else {
+      stream.on("drain", () => stream.end(Buffer.from("short")));
+      asked.set(stream.id, stream.askForRoom());
+    }
+  };
+  return { streams, asked };
+}
+
+const opened = (client: Client, streamId: number) => client.of(FrameType.HEADERS, streamId);
+
+describe("a stream that was never written to", () => {
+  it("waits until the others have sent most of what they had", async () => {
+    const { asked } = crowd();
+    const client = new Client([[Setting.INITIAL_WINDOW_SIZE, 0]]);
+    client.request(1).request(3).request(5);
+    await opened(client, 5);
+    expect(asked.get(5)).toBe(false);
+    client.window(0, MUCH.length * 3);
+    client.window(1, MUCH.length);
+    expect(await client.body(1)).toHaveLength(MUCH.length);
+    // Half of what was too much is still waiting.
+    client.window(3, 300_000);
+    expect(await client.body(3, 300_000)).toHaveLength(300_000);
+    client.window(5, 10);
+    expect((await client.body(5)).toString()).toBe("short");
+  });
+
+  it("does not wait for those that are not read when it could send at once", async () => {
+    const { asked } = crowd();
+    const client = new Client([[Setting.INITIAL_WINDOW_SIZE, 0]]);
+    client.request(1).request(3).request(5);
+    await opened(client, 5);
+    expect(asked.get(5)).toBe(false);
+    client.window(5, 10);
+    expect((await client.body(5)).toString()).toBe("short");
+  });
+
+  it("goes on when the window of all streams opens", async () => {
+    const { asked } = crowd();
+    const client = new Client([[Setting.INITIAL_WINDOW_SIZE, 65_535]]);
+    client.request(1).request(3).request(5);
+    await opened(client, 5);
+    expect(asked.get(5)).toBe(false);
+    client.window(0, 200_000);
+    expect((await client.body(5)).toString()).toBe("short");
+  });
+
+  it("goes on when those that crowded it out are gone", async () => {
+    const { streams, asked } = crowd();
+    const client = new Client([[Setting.INITIAL_WINDOW_SIZE, 0]]);
+    client.request(1).request(3).request(5);
+    await opened(client, 5);
+    expect(asked.get(5)).toBe(false);
+    const wrote = new Promise<void>((resolve) => streams.get(5)?.on("drain", resolve));
+    for (const id of [1, 3]) client.send(frame(FrameType.RST_STREAM, 0, id, number(ErrorCode.CANCEL)));
+    await wrote;
+    expect(bare.connections[0]?.unsentBytes).toBe(0);
+  });
+});
