@@ -14,7 +14,7 @@ import {
 } from "@connectrpc/connect-node";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { passedGateKey } from "../../interceptors/index.js";
-import { timeoutMs } from "../grpc/timeout.js";
+import { MAX_TIMER_MS, timeoutMs } from "../grpc/timeout.js";
 import type { RouteTable } from "../routes.js";
 import type { HttpRequest, HttpResponse } from "../http/messages.js";
 import { detailFailures } from "./failures.js";
@@ -27,9 +27,6 @@ export interface ConnectAdapterOptions {
   /** Told of a call that failed before it reached the interceptors, or after it left them. */
   onFailure(rpc: string, failure: ConnectError): void;
 }
-
-/** Longer than any timer of Node, in milliseconds: Connect would set one that ends at once. */
-const MAX_TIMER_MS = 0x7fff_ffff;
 
 export class ConnectAdapter {
   private readonly handlers: ReadonlyMap<string, UniversalHandler>;
@@ -87,7 +84,7 @@ export class ConnectAdapter {
   }
 }
 
-/** A time-out of more than three weeks is none, as on the lane. */
+/** A time-out of more than three weeks is none, as on the lane: Connect would set a timer that ends at once. */
 function dropEndlessTimeouts(headers: IncomingHttpHeaders): void {
   const { "grpc-timeout": grpc, "connect-timeout-ms": connect } = headers;
   if (typeof grpc === "string" && (timeoutMs(grpc) ?? 0) > MAX_TIMER_MS) delete headers["grpc-timeout"];

@@ -8,14 +8,12 @@ import { callEnded } from "../ended.js";
 import { toNodeHeaders } from "./headers.js";
 import type { Route } from "./route.js";
 import { closeReason, failureTrailers, OK_TRAILERS } from "./status.js";
-import { deadlineExceeded, parseTimeout } from "./timeout.js";
+import { deadlineExceeded, MAX_TIMER_MS, parseTimeout } from "./timeout.js";
 
 const CONTENT_TYPE = "application/grpc+proto";
 const RESPONSE_HEADERS: Readonly<OutgoingHttpHeaders> = Object.freeze({ ":status": 200, "content-type": CONTENT_TYPE });
 const WITH_TRAILERS: ResponseOptions = { waitForTrailers: true, sendDate: false };
 const TRAILERS_ONLY: ResponseOptions = { endStream: true, sendDate: false };
-/** The longest delay that a Node timer takes; a deadline further away needs none. */
-const MAX_TIMER_MS = 0x7fff_ffff;
 
 /**
  * One call: what its handler and the gate see of it, and how it ends.

@@ -180,7 +180,7 @@ export class Connection implements StreamOwner {
     this.sendWindow += bytes;
     demand(this.sendWindow <= MAX_WINDOW_BYTES, "too large a window", ErrorCode.FLOW_CONTROL_ERROR);
     this.pump();
-    if (this.sendWindow > 0) this.room.opened();
+    if (this.sendWindow > 0) this.room.widened();
   }
 
   /** The client has set what the window of a stream is at its beginning; it changes that of those that are open too. */

@@ -49,7 +49,12 @@ export class Room {
     this.thinOut();
   }
 
-  /** The window of all streams together is wider, or the socket has sent what it had. */
+  /** The window of all streams together is wider, for which only those wait that others crowd out. */
+  widened(): void {
+    if (this.crowded) this.opened();
+  }
+
+  /** The socket has sent what it had. */
   opened(): void {
     if (this.waiting.size === 0) return;
     const waiting = [...this.waiting];
