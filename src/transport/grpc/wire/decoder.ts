@@ -10,6 +10,9 @@ const VARINT = 0;
 const DELIMITED = 2;
 const MAX_INT32 = 0x7fff_ffff;
 
+/** Copied for each list: where `[]` stood, V8 put the lists of all requests into the old generation once many watches had theirs. */
+const NO_ITEMS: readonly unknown[] = [];
+
 type Fields = Record<string, unknown>;
 
 interface FieldDecoder {
@@ -64,7 +67,8 @@ function compile(desc: DescMessage): Decode | undefined {
   const collections = desc.fields.filter(({ fieldKind }) => fieldKind === "list" || fieldKind === "map");
   return (reader) => {
     const message: Message & Fields = { ...empty };
-    for (const { localName, fieldKind } of collections) message[localName] = fieldKind === "list" ? [] : {};
+    for (const { localName, fieldKind } of collections)
+      message[localName] = fieldKind === "list" ? NO_ITEMS.slice() : {};
     while (!reader.atEnd) {
       const tag = reader.varint();
       const field = byNumber[tag >>> 3];
