@@ -77,7 +77,7 @@ export class Topic<E extends object, I, M> {
  * thing cost a thousand pushes of one object.
  */
 export class Group<E extends object, I, M> implements ChangeSink {
-  private readonly hash: Buffer;
+  private readonly hash: string;
   private readonly live = new Set<Watcher<E, I, M>>();
   private readonly members = new Set<Watcher<E, I, M>>();
   private pending: E[] = [];

@@ -146,7 +146,8 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
   /** Calls `listener` once, when the call ends, however it does; at once when it has ended. */
   onEnd(listener: (reason: unknown) => void): void {
     if (this.ended) listener(this.endedWith);
-    else (this.endListeners ??= []).push(listener);
+    else if (this.endListeners === undefined) this.endListeners = [listener];
+    else this.endListeners.push(listener);
   }
 
   /** Sends the response headers, once. */

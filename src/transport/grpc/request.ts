@@ -45,6 +45,8 @@ export class SingleRequest {
     try {
       if (reader?.isComplete === false) throw incomplete();
       if (body === undefined) throw this.refusal("missing");
+      // A watch lasts; the bytes of its request need not.
+      this.body = undefined;
       this.onMessage(call.route.codec.decode(body));
     } catch (thrown) {
       call.fail(thrown);

@@ -64,9 +64,12 @@ function compile(desc: DescMessage): Decode | undefined {
   }
   const byNumber: (FieldDecoder | undefined)[] = [];
   for (const field of desc.fields) byNumber[field.number] = fieldDecoder(field);
+  // A field that a message got only while it is read would give each message a layout of its own.
+  const blank: Message & Fields = { ...empty };
+  for (const { localName } of desc.fields) if (!(localName in blank)) blank[localName] = undefined;
   const collections = desc.fields.filter(({ fieldKind }) => fieldKind === "list" || fieldKind === "map");
   return (reader) => {
-    const message: Message & Fields = { ...empty };
+    const message: Message & Fields = { ...blank };
     for (const { localName, fieldKind } of collections)
       message[localName] = fieldKind === "list" ? NO_ITEMS.slice() : {};
     while (!reader.atEnd) {
