@@ -181,7 +181,7 @@ export const SETTINGS = {
     min: 100,
     max: DAY,
     description:
-      "How often an HTTP/2 client is asked whether it is still there. One that has not answered by the next time is disconnected.",
+      "How often an HTTP/2 client is asked whether it is still there. One of which nothing has come by the next time is disconnected. One with much to read need not answer before it has read it, but must go on reading.",
   }),
   /** How many history entries are kept for one agent. */
   historyMaxEntries: integer({

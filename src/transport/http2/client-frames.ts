@@ -201,7 +201,7 @@ export class ClientFrames {
     demand(streamId === 0, "a ping of a stream");
     demand(end - start === PING_BYTES, "half a ping", ErrorCode.FRAME_SIZE_ERROR);
     if ((flags & Flag.ACK) === 0) this.connection.output.frame(FrameType.PING, Flag.ACK, 0, bytes, start, end);
-    else this.connection.ponged();
+    else this.connection.pings.answered();
   }
 
   private settings(flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {

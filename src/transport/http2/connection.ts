@@ -9,6 +9,7 @@ import { FrameReader } from "./frame-reader.js";
 import { HpackError } from "./hpack/index.js";
 import { MAX_LIST_BYTES, type IncomingHeaders } from "./incoming-headers.js";
 import { Output } from "./output.js";
+import { Pings } from "./pings.js";
 import {
   ConnectionFault,
   CREDIT_BYTES,
@@ -28,13 +29,14 @@ import { StreamIds } from "./stream-ids.js";
 import { Stream, type StreamOwner } from "./stream.js";
 import { StreamTable } from "./stream-table.js";
 
-const PING_BYTES = 8;
 /** For how long a client may take nothing of what was said last on a connection that is over, in milliseconds. */
 const LINGER_MS = 1_000;
 const NOTHING = Buffer.alloc(0);
 
 export interface ConnectionOptions {
   readonly maxConcurrentStreams: number;
+  /** How often {@link Connection.checkAlive} is called, in milliseconds; twice as long may pass without a reader of much reading. */
+  readonly keepaliveIntervalMs: number;
   /** A request has begun. @param ended it has no body */
   onStream(stream: Stream, headers: IncomingHttpHeaders, ended: boolean): void;
   /** The connection is over. */
@@ -43,6 +45,7 @@ export interface ConnectionOptions {
 
 export class Connection implements StreamOwner {
   readonly output: Output;
+  readonly pings: Pings;
   readonly room = new Room(this);
   readonly ids = new StreamIds();
   sendWindow = DEFAULT_WINDOW_BYTES;
@@ -54,7 +57,6 @@ export class Connection implements StreamOwner {
   private readonly blockedStreams = new Set<Stream>();
   private receiveWindow = WINDOW_BYTES;
   private credit = 0;
-  private pongs: (() => void)[] = [];
   private over = false;
   private failing: NodeJS.Timeout | undefined;
 
@@ -62,8 +64,9 @@ export class Connection implements StreamOwner {
     private readonly socket: Socket,
     private readonly options: ConnectionOptions,
   ) {
-    const output = new Output(socket, () => this.drained());
+    const output = new Output(socket, 2 * options.keepaliveIntervalMs, () => this.drained());
     this.output = output;
+    this.pings = new Pings(output);
     const frames = new ClientFrames(this);
     this.reader = new FrameReader(frames.handle.bind(frames), () => this.over || output.isStuffed);
     this.output.frame(
@@ -80,6 +83,7 @@ export class Connection implements StreamOwner {
     socket
       .on("data", (chunk: Buffer) => this.receive(chunk))
       .on("error", () => socket.destroy())
+      .on("timeout", () => socket.destroy())
       .on("end", () => this.clientEnded())
       .on("close", () => {
         clearTimeout(this.failing);
@@ -87,10 +91,9 @@ export class Connection implements StreamOwner {
       });
   }
 
-  /** Asks whether the client is still there. */
-  ping(onPong: () => void): void {
-    this.pongs.push(onPong);
-    this.output.frame(FrameType.PING, 0, 0, Buffer.alloc(PING_BYTES));
+  /** Closes the connection of a client that has vanished. */
+  checkAlive(): void {
+    if (!this.pings.check()) this.close();
   }
 
   /** Says that soon no more streams will be taken (RFC 9113 §6.8). */
@@ -209,15 +212,11 @@ export class Connection implements StreamOwner {
     else stream.close(code);
   }
 
-  /** The client has answered a ping. */
-  ponged(): void {
-    this.pongs.shift()?.();
-  }
-
   // How it goes on, and ends.
 
   private receive(chunk: Buffer): void {
     if (this.over) return;
+    this.pings.hear();
     try {
       this.reader.push(chunk);
     } catch (thrown) {
@@ -272,7 +271,7 @@ export class Connection implements StreamOwner {
 
   /** Lets the client take what is on its way, as long as it takes some of it again and again. */
   private linger(): void {
-    this.socket.setTimeout(LINGER_MS, () => this.socket.destroy());
+    this.socket.setTimeout(LINGER_MS);
     this.finish();
   }
 

@@ -28,14 +28,20 @@ export class Output {
   private prefix: Buffer | undefined;
   private hasTable = true;
 
-  /** @param onRoom the socket has sent all that it was given, after {@link isCongested} */
+  /**
+   * @param stallMs for how long a client that reads more slowly than is written to it may read nothing, in milliseconds, before the
+   * socket says "timeout"
+   * @param onRoom the socket has sent all that it was given, after {@link isCongested}
+   */
   constructor(
     private readonly socket: Socket,
+    private readonly stallMs: number,
     private readonly onRoom: () => void,
   ) {
     socket.on("drain", () => {
       if (!this.congested) return;
       this.congested = this.stuffed = false;
+      socket.setTimeout(0);
       this.onRoom();
       // What was waiting for room may have filled it again.
       if (!this.isStuffed) socket.resume();
@@ -109,7 +115,10 @@ export class Output {
     socket.write(this.slab.subarray(start, end));
     const { writableLength } = socket;
     if (writableLength === 0) this.release();
-    if (writableLength >= CONGESTED_BYTES) this.congested = true;
+    if (writableLength >= CONGESTED_BYTES && !this.congested) {
+      this.congested = true;
+      socket.setTimeout(this.stallMs);
+    }
     if (writableLength >= STUFFED_BYTES && !this.stuffed) {
       this.stuffed = true;
       socket.pause();

@@ -23,20 +23,14 @@ export interface LaneSideOptions {
   acceptOthers(socket: Socket): void;
 }
 
-interface Peer {
-  readonly bridge: Bridge;
-  /** Whether it has answered its last ping. */
-  alive: boolean;
-}
-
 export class LaneSide {
-  private readonly connections = new Map<Connection, Peer>();
+  private readonly connections = new Set<Connection>();
   private readonly keepalive: NodeJS.Timeout;
   private readonly sweep: NodeJS.Timeout;
   private noticed: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: LaneSideOptions) {
-    this.keepalive = setInterval(this.pingAll, options.keepaliveIntervalMs).unref();
+    this.keepalive = setInterval(this.checkAll, options.keepaliveIntervalMs).unref();
     this.sweep = setInterval(this.endUnfinished, options.requestTimeoutMs).unref();
   }
 
@@ -44,13 +38,14 @@ export class LaneSide {
     const bridge = new Bridge((other) => this.options.acceptOthers(other));
     const connection = new Connection(socket, {
       maxConcurrentStreams: this.options.maxConcurrentStreams,
+      keepaliveIntervalMs: this.options.keepaliveIntervalMs,
       onStream: (stream, headers, ended) => this.route(bridge, stream, headers, ended),
       onClose: () => {
         this.connections.delete(connection);
         bridge.close();
       },
     });
-    this.connections.set(connection, { bridge, alive: true });
+    this.connections.add(connection);
     // The first bytes were read and put back, which left the socket paused.
     socket.resume();
   }
@@ -60,12 +55,12 @@ export class LaneSide {
    * that a connection ends with its last stream.
    */
   drain(): void {
-    for (const connection of this.connections.keys()) {
+    for (const connection of this.connections) {
       connection.announceEnd();
-      connection.ping(() => connection.leave());
+      connection.pings.ask(() => connection.leave());
     }
     this.noticed = setTimeout(() => {
-      for (const connection of [...this.connections.keys()]) connection.leave();
+      for (const connection of [...this.connections]) connection.leave();
     }, NOTICE_MS).unref();
   }
 
@@ -73,7 +68,7 @@ export class LaneSide {
     clearInterval(this.keepalive);
     clearTimeout(this.noticed);
     clearInterval(this.sweep);
-    for (const connection of [...this.connections.keys()]) connection.close();
+    for (const connection of [...this.connections]) connection.close();
   }
 
   private route(bridge: Bridge, stream: Stream, headers: IncomingHttpHeaders, ended: boolean): void {
@@ -88,18 +83,11 @@ export class LaneSide {
   }
 
   private readonly endUnfinished = (): void => {
-    for (const connection of [...this.connections.keys()]) connection.endUnfinished();
+    for (const connection of [...this.connections]) connection.endUnfinished();
   };
 
   /** Finds clients that vanished without closing their connection, and frees what their watches hold. */
-  private readonly pingAll = (): void => {
-    for (const [connection, peer] of [...this.connections]) {
-      if (!peer.alive) {
-        connection.close();
-        continue;
-      }
-      peer.alive = false;
-      connection.ping(() => (peer.alive = true));
-    }
+  private readonly checkAll = (): void => {
+    for (const connection of [...this.connections]) connection.checkAlive();
   };
 }

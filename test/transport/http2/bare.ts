@@ -23,6 +23,7 @@ export interface Frame {
 export const bare = {
   /** Answers each stream; the test says how. */
   serve: echo as (stream: Stream, headers: IncomingHttpHeaders, ended: boolean) => void,
+  keepaliveIntervalMs: 60_000,
   connections: [] as Connection[],
   sockets: [] as Socket[],
   port: 0,
@@ -36,9 +37,11 @@ export function useBareServer(): void {
     bare.connections = [];
     bare.sockets = [];
     bare.serve = echo;
+    bare.keepaliveIntervalMs = 60_000;
     server = createServer({ allowHalfOpen: true }, (socket) => {
       const connection = new Connection(socket, {
         maxConcurrentStreams: MAX_STREAMS,
+        keepaliveIntervalMs: bare.keepaliveIntervalMs,
         onStream: (stream, headers, ended) => bare.serve(stream, headers, ended),
         onClose: () => undefined,
       });

@@ -160,7 +160,7 @@ describe("the end", () => {
     await client.of(FrameType.PING);
     const [connection] = bare.connections;
     connection?.announceEnd();
-    connection?.ping(() => connection.leave());
+    connection?.pings.ask(() => connection.leave());
     expect((await client.of(FrameType.GOAWAY)).payload.readUInt32BE(0)).toBe(0x7fff_ffff);
     client.request(3);
     const { payload } = await client.of(FrameType.PING);
