@@ -3,9 +3,9 @@ import { State } from "../../gen/opscore/v1/common_pb.js";
 import { errorMetadata, errorReason, fieldViolations, lastKnownState, retryAfterMs } from "../client/index.js";
 import { formatDuration } from "../config/units.js";
 import type { Reason } from "../errors/index.js";
-import type { Target } from "./connection.js";
 import type { Exit } from "./exit-codes.js";
 import { CommandFailure } from "./failure.js";
+import type { Target } from "./target.js";
 import { enumName } from "./words.js";
 
 const EXIT_BY_CODE: Readonly<Partial<Record<Code, Exit>>> = {
@@ -102,8 +102,6 @@ export function causeOf(error: ConnectError): string {
 
 type Hint = (error: ConnectError, target: Target) => readonly string[];
 
-const readAndRetry: Hint = () => ["Read it again, decide again, and give --if-revision what you read."];
-
 const comeBack: Hint = (error) => {
   const ms = retryAfterMs(error);
   return [`Try again ${ms === undefined ? "in a moment" : `in ${formatDuration(Math.ceil(ms / 100) * 100)}`}.`];
@@ -138,7 +136,7 @@ const HINTS: Readonly<Partial<Record<Reason, Hint>>> = {
   STALE_INCARNATION: () => ["The agent was registered again since. `opscore agent get` shows its incarnation."],
   UNKNOWN_INCARNATION: () => ["The server has lost that registration. `opscore agent register` makes a new one."],
   STALE_SEQUENCE: () => ["There is nothing to repeat: a later report has been accepted."],
-  STATE_MISMATCH: readAndRetry,
+  STATE_MISMATCH: () => ["What was expected of it does not hold: read it again, and decide again."],
   SESSION_ENDED: () => ["`opscore session start` starts another one."],
   WAIT_TIMED_OUT: (error) => {
     const last = lastKnownState(error);

@@ -9,6 +9,7 @@ import type { Context } from "./context.js";
 import type { Exit } from "./exit-codes.js";
 import { defaulted, optional, toggle, type Flags, type Positionals, type Values } from "./flags.js";
 import { choice, duration, httpUrl, matching } from "./readers.js";
+import { DEFAULT_URL, type Target } from "./target.js";
 
 const DAY_MS = 86_400_000;
 
@@ -21,7 +22,7 @@ const apiKey = {
 
 /** How to reach the server, and how to print its answer. */
 const CONNECTION_FLAGS = {
-  url: defaulted("--url <url>", "where the server is", httpUrl, "http://127.0.0.1:8080", { env: "OPSCORE_URL" }),
+  url: defaulted("--url <url>", "where the server is", httpUrl, DEFAULT_URL, { env: "OPSCORE_URL" }),
   apiKey: optional("--api-key <key>", "the key that the server wants", apiKey, { env: "OPSCORE_API_KEY" }),
   namespace: defaulted("--namespace <name>", "the namespace to work in", namespaceId, "default", {
     env: "OPSCORE_NAMESPACE",
@@ -49,12 +50,6 @@ type ConnectionFlags = typeof CONNECTION_FLAGS;
 
 for (const { option } of Object.values({ ...CONNECTION_FLAGS, ...TIMEOUT_FLAG })) option.helpGroup("Connection:");
 CONNECTION_FLAGS.json.option.helpGroup("Options:");
-
-/** Which server a command talks to, for what it tells its user. */
-export interface Target {
-  readonly url: string;
-  readonly namespace: string;
-}
 
 /** What a command is given that talks to a server. */
 export interface ClientContext extends Context {

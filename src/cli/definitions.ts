@@ -7,7 +7,7 @@ export function definitionFailure(problems: readonly DefinitionProblem[]): Comma
     problems.length === 1
       ? "a definition cannot be used"
       : `definitions cannot be used, for ${problems.length} reasons`;
-  return new CommandFailure("FAILURE", message, {
+  return new CommandFailure("USAGE", message, {
     problems: problems.map(({ file, line, column, field, description }) => ({
       name: line === 0 ? file : `${file}:${line}:${column}`,
       description: field === "" ? description : `${field} ${description}`,

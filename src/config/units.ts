@@ -6,11 +6,12 @@ const SIZES = { b: 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3 } as const;
 const SIZE_NAMES = { b: "B", kib: "KiB", mib: "MiB", gib: "GiB" } as const;
 
 /**
- * @param text a number with a unit of `ms`, `s`, `m`, `h` or `d`; without one it means milliseconds
+ * @param text a number with a unit of `ms`, `s`, `m`, `h` or `d`, or 0: without a unit nobody knows whether seconds or milliseconds were
+ *   meant
  * @returns milliseconds, or undefined when the text is not a duration
  */
 export function parseDuration(text: string): number | undefined {
-  return parse(text, DURATIONS, "ms");
+  return text === "0" ? 0 : parse(text, DURATIONS, undefined);
 }
 
 /** @param ms milliseconds */
@@ -31,12 +32,17 @@ export function formatBytes(bytes: number): string {
   return `${bytes / SIZES[unit]}${SIZE_NAMES[unit]}`;
 }
 
-function parse<U extends string>(text: string, units: Readonly<Record<U, number>>, plain: U): number | undefined {
+/** @param plain what a number without a unit means, if anything */
+function parse<U extends string>(
+  text: string,
+  units: Readonly<Record<U, number>>,
+  plain: U | undefined,
+): number | undefined {
   const match = /^(\d{1,15}(?:\.\d{1,6})?) ?([a-z]*)$/.exec(text);
   if (match === null) return undefined;
   const [, digits = "", name = ""] = match;
   const unit = name === "" ? plain : name;
-  return isUnit(unit, units) ? Math.round(Number(digits) * units[unit]) : undefined;
+  return unit !== undefined && isUnit(unit, units) ? Math.round(Number(digits) * units[unit]) : undefined;
 }
 
 function isUnit<U extends string>(name: string, units: Readonly<Record<U, number>>): name is U {

@@ -3,7 +3,7 @@
  * storage by `lua/includes/task.lua`; the contract suite and the reference model hold both to the same.
  */
 import type { JsonObject } from "../lib/json.js";
-import { SessionStatus, TaskStatus, type RetryPolicy } from "./records.js";
+import { SessionStatus, TaskStatus, type RetryPolicy, type TaskRecord } from "./records.js";
 import { MAX_COLLECTED_BYTES, TaskFailure } from "./tasks.js";
 
 /** From each status, the statuses it may lead to. */
@@ -64,6 +64,11 @@ export function sessionEnd({ open, failed, cancelled }: TaskCounts): SessionStat
   if (open > 0) return undefined;
   if (failed > 0) return SessionStatus.FAILED;
   return cancelled > 0 ? SessionStatus.CANCELLED : SessionStatus.COMPLETED;
+}
+
+/** What a session says that failed because of a task. */
+export function sessionError({ taskId, reason, error }: Pick<TaskRecord, "taskId" | "reason" | "error">): string {
+  return `task ${taskId} failed: ${reason}${error === "" ? "" : `: ${error}`}`;
 }
 
 /**

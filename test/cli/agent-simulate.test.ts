@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { State } from "../../src/storage/records.js";
+import { freePort } from "../helpers/processes.js";
 import { startServer } from "../helpers/server.js";
 import { CheckedWatch } from "../helpers/state-watch.js";
 import { openSession } from "../helpers/raw-watch.js";
@@ -28,4 +29,10 @@ it("opscore agent simulate ends when another agent takes its id", async () => {
   await shell.text("agent register sim-1");
   expect(await first.exit).toBe(4);
   expect(first.stdout.text).toMatch(/superseded: /);
+});
+
+it("opscore agent simulate says so when there is no server", async () => {
+  const agent = new Shell(`http://127.0.0.1:${await freePort()}`).start("agent simulate sim-1");
+  expect(await agent.exit).toBe(6);
+  expect(agent.stderr.text).toMatch(/^error: cannot reach the server at /);
 });

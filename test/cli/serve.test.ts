@@ -37,6 +37,8 @@ describe("opscore serve", () => {
     await serving.stderr.seen("Ctrl-C");
     expect(serving.stdout.text).toMatch(/^listening on http:\/\/127\.0\.0\.1:\d+\n$/);
     expect(serving.stderr.text).toContain("everybody on this machine");
+    const [, url = ""] = LISTENING.exec(serving.stdout.text.trim()) ?? [];
+    expect(serving.stderr.text).toContain(`opscore state watch --url ${url}`);
     expect(await serving.stop()).toBe(0);
   });
 
@@ -54,7 +56,7 @@ describe("opscore serve", () => {
     await writeFile(join(path, "a.yaml"), "workflow_id: a\nversion: 1.0\n");
     const env = { OPSCORE_WORKFLOWS_DIR: path };
     const { code, stdout, stderr } = await opscore(["serve", "--port", "0", "--log-level", "silent"], { env });
-    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toBe(
       `error: a definition cannot be used\n  ${path}/a.yaml:2:10  version must be text, not the number 1\n`,
     );

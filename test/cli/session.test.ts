@@ -77,7 +77,7 @@ describe("session start, get and update", () => {
     ["session get none", 3, "(SESSION_NOT_FOUND)", "opscore session list"],
     ["session update none --status paused", 3, "(SESSION_NOT_FOUND)", "opscore session list"],
     ["session update ended --status running", 4, "(SESSION_ENDED)", "opscore session start"],
-    ["session update s1 --status started --if-revision 99999", 4, "(STATE_MISMATCH)", "--if-revision"],
+    ["session update s1 --status started --if-revision 99999", 4, "(STATE_MISMATCH)", "read it again"],
   ])("%s ends with %i", async (line, code, reason, hint) => {
     await shell.text("session start a --session-id s1");
     await shell.text("session start a --session-id ended");

@@ -55,8 +55,8 @@ describe("state set", () => {
 
   it.each([
     ["state set nobody idle --wait-for-registration 0", 3, "(AGENT_NOT_FOUND)", "opscore agent list"],
-    ["state set a active --expect error", 4, "(STATE_MISMATCH)", "give --if-revision"],
-    ["state set a active --if-revision 1234567", 4, "(STATE_MISMATCH)", "give --if-revision"],
+    ["state set a active --expect error", 4, "(STATE_MISMATCH)", "read it again"],
+    ["state set a active --if-revision 1234567", 4, "(STATE_MISMATCH)", "read it again"],
     ["state set a active --incarnation 9", 4, "(UNKNOWN_INCARNATION)", "opscore agent register"],
     ["state set a active --sequence 1", 4, "(STALE_SEQUENCE)", "nothing to repeat"],
     ["state set a unknown", 4, "(ILLEGAL_TRANSITION)", ""],

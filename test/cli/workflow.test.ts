@@ -68,7 +68,7 @@ describe("workflow", () => {
   it("apply stores nothing when a file cannot be used", async () => {
     const path = await file("workflow_id: w\ntasks:\n  - task_id: t\n    timeout: 30\n");
     const { code, stdout, stderr } = await shell.run(["workflow", "apply", SAMPLE, path]);
-    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toBe(
       `error: a definition cannot be used\n  ${path}:4:14  tasks[0].timeout must be a duration such as 500ms, 30s, 5m or 1h, not the number 30\n`,
     );

@@ -126,7 +126,10 @@ describe("an agent", () => {
     expect(reason).toBe("RangeError");
     expect(error).toBe("é".repeat(510) + "…");
     await second.fail("no use", { reason: "OutOfScope", permanent: true });
-    expect(await ended(client)).toMatchObject({ status: SessionStatus.FAILED, error: "task one failed: OutOfScope" });
+    expect(await ended(client)).toMatchObject({
+      status: SessionStatus.FAILED,
+      error: "task one failed: OutOfScope: no use",
+    });
   });
 
   test("is told when its task is called off", async () => {
@@ -218,7 +221,9 @@ describe("an agent", () => {
       for await (const task of agent.tasks()) throw new Error(`cannot do ${task.taskId}`);
     };
     await expect(loop()).rejects.toThrow("cannot do one");
-    expect(await ended(client)).toMatchObject({ error: "task one failed: AgentStopped" });
+    expect(await ended(client)).toMatchObject({
+      error: "task one failed: AgentStopped: the agent stopped before it was done",
+    });
   });
 
   test("takes no more when another process takes its place", async () => {

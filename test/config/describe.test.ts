@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { describeConfig, HIDDEN, loadConfig, SETTINGS } from "../../src/config/index.js";
 
 it("shows every setting with its value and its default", () => {
-  const rows = describeConfig(loadConfig({ env: { OPSCORE_PORT: "9000", OPSCORE_DRAIN_TIMEOUT: "90000" } }));
+  const rows = describeConfig(loadConfig({ env: { OPSCORE_PORT: "9000", OPSCORE_DRAIN_TIMEOUT: "90000ms" } }));
   expect(rows.map(({ key }) => key)).toEqual(Object.keys(SETTINGS));
   expect(rows.find(({ env }) => env === "OPSCORE_PORT")).toMatchObject({
     flag: "--port",

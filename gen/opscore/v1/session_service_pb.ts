@@ -65,7 +65,7 @@ export type Session = Message<"opscore.v1.Session"> & {
   result?: JsonObject | undefined;
 
   /**
-   * Why it failed, for people. At most 1 KiB.
+   * Why it failed, for people. At most 1 KiB as it is set by somebody; when a task failed, "task ID failed: REASON: ERROR" of it.
    *
    * @generated from field: string error = 7;
    */

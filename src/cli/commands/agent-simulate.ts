@@ -8,6 +8,8 @@ import { defaulted, repeated, required } from "../flags.js";
 import { anyText, duration } from "../readers.js";
 
 const DAY_MS = 86_400_000;
+/** A server that was never there is waited for as long as by the watches, about; one that goes away later, for ever. */
+const START_TIMEOUT_MS = 3_000;
 
 /** `opscore agent simulate` */
 export function defineSimulate(command: Command, host: Host): void {
@@ -33,6 +35,7 @@ export function defineSimulate(command: Command, host: Host): void {
       signal.addEventListener("abort", () => ending.end(), { once: true });
       const agent = await Agent.start({
         ...{ client, agentId, capabilities: capability, leaseTtlMs: leaseTtl, signal, scheduler },
+        startTimeoutMs: START_TIMEOUT_MS,
       });
       out.line([{ text: `${agentId} is registered`, look: "green" }]);
       for (const event of ["connected", "disconnected", "superseded", "error"] as const) {

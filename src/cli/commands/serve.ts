@@ -6,6 +6,7 @@ import type { Context } from "../context.js";
 import { CommandFailure, usageFailure } from "../failure.js";
 import { definitionFailure } from "../definitions.js";
 import { addSettingOptions, readConfig } from "../settings.js";
+import { DEFAULT_URL } from "../target.js";
 
 /** `opscore serve` */
 export function define(command: Command, { context, finish }: Host): void {
@@ -37,7 +38,7 @@ async function serve(config: Config, { out, err, signal }: Context): Promise<voi
       err.fields([
         ["  storage", [{ text: storage(config) }]],
         ["  access", [{ text: access(config) }]],
-        ["  try", [{ text: "opscore state watch", look: "cyan" }]],
+        ["  try", [{ text: `opscore state watch${urlFlag(url)}`, look: "cyan" }]],
         ["  stop", [{ text: "Ctrl-C" }]],
       ]);
     }
@@ -45,6 +46,11 @@ async function serve(config: Config, { out, err, signal }: Context): Promise<voi
   } finally {
     await server.close();
   }
+}
+
+/** What other commands have to be told so that they find the server, when they do not by themselves. */
+function urlFlag(url: string): string {
+  return url === DEFAULT_URL ? "" : ` --url ${url}`;
 }
 
 async function start(config: Config): Promise<OpsCoreServer> {

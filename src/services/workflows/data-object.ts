@@ -18,8 +18,6 @@ export interface Where {
 export type OnPlace = (where: Where) => void;
 
 const MAX_INT32 = 2 ** 31 - 1;
-/** A number and its unit: without one, nobody knows whether seconds or milliseconds were meant. */
-const DURATION = /^\d+(\.\d+)? ?(ms|s|m|h|d)$/;
 
 /**
  * An object of plain data whose keys are those of a message, in snake or in camel case. A value that is null is not set. What has the
@@ -73,7 +71,7 @@ export class DataObject {
 
   duration(name: string): Duration | undefined {
     return this.read(name, "a duration such as 500ms, 30s, 5m or 1h", (value) => {
-      const ms = typeof value === "string" && DURATION.test(value) ? parseDuration(value) : undefined;
+      const ms = typeof value === "string" ? parseDuration(value) : undefined;
       return ms === undefined ? undefined : toDuration(ms);
     });
   }

@@ -14,7 +14,7 @@ import type {
   RenewTask,
   TaskKey,
 } from "../storage.js";
-import { backoffMs, collectResults, EXPIRED, isTaskEnded, sessionEnd } from "../task-machine.js";
+import { backoffMs, collectResults, EXPIRED, isTaskEnded, sessionEnd, sessionError } from "../task-machine.js";
 import type { Clock } from "../../lib/clock.js";
 import type { Commits } from "./commits.js";
 import { decodeCursor, encodeCursor } from "./cursor.js";
@@ -239,8 +239,7 @@ export class Tasks {
       status,
       // What somebody has set by hand stays.
       result: record.result ?? collectResults(completed.map(({ taskId, result }) => [taskId, result] as const)),
-      error:
-        record.error !== "" || failed === undefined ? record.error : `task ${failed.taskId} failed: ${failed.reason}`,
+      error: record.error !== "" || failed === undefined ? record.error : sessionError(failed),
     });
   }
 

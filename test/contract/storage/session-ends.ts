@@ -79,7 +79,10 @@ export function sessionEndsContract(factory: StorageFactory): void {
         "TASK s/v: LEASED>COMPLETED",
         "ENDED s: RUNNING>FAILED",
       ]);
-      expect(await session()).toMatchObject({ error: "task t failed: NoDisk", result: { done: { n: 1 }, v: {} } });
+      expect(await session()).toMatchObject({
+        error: "task t failed: NoDisk: it is full",
+        result: { done: { n: 1 }, v: {} },
+      });
       // What can never run stays PENDING: a retry may still need it.
       expect(await subject.storage.getTask(aTaskKey("u"))).toMatchObject({ status: TaskStatus.PENDING });
     });
@@ -89,7 +92,7 @@ export function sessionEndsContract(factory: StorageFactory): void {
       for (const taskId of ["v", "u", "t"]) await fail(taskId);
       expect(await session()).toMatchObject({
         status: SessionStatus.FAILED,
-        error: "task t failed: NoDisk",
+        error: "task t failed: NoDisk: it is full",
         result: undefined,
       });
     });

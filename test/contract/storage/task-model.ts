@@ -241,7 +241,7 @@ export class TaskModel {
     const end = failed !== undefined ? "FAILED" : isCalledOff ? "CANCELLED" : "COMPLETED";
     if (end === "CANCELLED") this.callOff(sessionId, session);
     session.result ??= collect(tasks.filter(({ status }) => status === "COMPLETED"));
-    if (failed !== undefined && session.error === "") session.error = `task ${failed.plan.id} failed: ${failed.reason}`;
+    if (failed !== undefined && session.error === "") session.error = failureOf(failed);
     this.setSession(sessionId, session, end);
   }
 
@@ -310,4 +310,9 @@ export class SlotModel {
   release(agent: string, task: string, attempt: number): void {
     this.slots = this.slots.filter((slot) => slot.agent !== agent || slot.task !== task || slot.attempt !== attempt);
   }
+}
+
+function failureOf({ plan, reason, error }: ModelTask): string {
+  const told = error === "" ? [] : [error];
+  return [`task ${plan.id} failed`, reason, ...told].join(": ");
 }

@@ -133,7 +133,7 @@ export function taskRetriesContract(factory: StorageFactory): void {
       await subject.changes();
       await subject.storage.completeTask(aCompletion("u", 2));
       expect(await subject.events()).toEqual(["TASK s/u: LEASED>COMPLETED", "ENDED s: RUNNING>FAILED"]);
-      expect(await subject.storage.getSession(SESSION_KEY)).toMatchObject({ error: "task t failed: Broken" });
+      expect(await subject.storage.getSession(SESSION_KEY)).toMatchObject({ error: "task t failed: Broken: no use" });
     });
 
     it("opens a session that was made FAILED by hand; what was called off stays so", async () => {

@@ -232,6 +232,15 @@ local function cancelOpen(run, message)
   run.statuses = string.gsub(run.statuses, UNENDED, TASK.CANCELLED)
 end
 
+-- What a session says that failed because of a task, as JSON: its parts are JSON already.
+local function sessionError(taskId, parts)
+  local message = "task " .. taskId .. " failed: " .. string.sub(parts[TP.reason], 2, -2)
+  if parts[TP.error] ~= '""' then
+    message = message .. ": " .. string.sub(parts[TP.error], 2, -2)
+  end
+  return '"' .. message .. '"'
+end
+
 -- Ends the session when nothing of it can run any more, for which `planMoves` has read what is needed.
 local function settle(run)
   if SESSION_ENDS[run.session.status] or string.find(run.statuses, OPEN) then
@@ -258,7 +267,7 @@ local function settle(run)
     parts[S.result] = collectResults(completed, run.tasksKey)
   end
   if parts[S.error] == '""' and failed then
-    parts[S.error] = '"task ' .. failed.id .. " failed: " .. string.sub(partsOf(failed, run.tasksKey)[TP.reason], 2, -2) .. '"'
+    parts[S.error] = sessionError(failed.id, partsOf(failed, run.tasksKey))
   end
   moveSession(run, status, parts)
 end
