@@ -116,4 +116,11 @@ export interface Scenario {
   readonly claims: readonly Claim[];
   /** Samples of each case; default 5, or 2 in a quick run. Memory is measured once. */
   readonly repetitions?: number;
+  /** So many times as many samples: what is looked for is small beside what a machine's neighbours do. */
+  readonly patience?: number;
+}
+
+/** How many samples are taken of each case. @param usual for a scenario that says nothing of it */
+export function samplesOf({ repetitions, patience = 1 }: Scenario, usual: number): number {
+  return repetitions ?? usual * patience;
 }

@@ -1,4 +1,4 @@
-import type { Case, Scenario } from "../scenario.js";
+import { samplesOf, type Case, type Scenario } from "../scenario.js";
 import type { RunOptions } from "./run.js";
 
 /** How many requests the servers of a warm-up take in a second, about, all together. */
@@ -8,12 +8,12 @@ const STARTING = 0.5;
 
 /** About how long a scenario takes, in seconds of a machine that is like any other: only ratios of these are used. */
 export function effort(
-  { repetitions }: Scenario,
+  scenario: Scenario,
   cases: readonly Case[],
-  options: Pick<RunOptions, "pace" | "repetitions">,
+  { pace, repetitions }: Pick<RunOptions, "pace" | "repetitions">,
 ): number {
-  const { seconds, warmUp } = options.pace;
-  return cases.length * (STARTING + warmUp / WARM_UPS_PER_SECOND + seconds * (repetitions ?? options.repetitions));
+  const { seconds, warmUp } = pace;
+  return cases.length * (STARTING + warmUp / WARM_UPS_PER_SECOND + seconds * samplesOf(scenario, repetitions));
 }
 
 /** How far a run is, and how long the rest will take if it goes on as it did. */

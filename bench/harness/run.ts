@@ -1,4 +1,4 @@
-import type { Case, Metric, Pace, Sample, Scenario } from "../scenario.js";
+import { samplesOf, type Case, type Metric, type Pace, type Sample, type Scenario } from "../scenario.js";
 import { OpenCase } from "./open-case.js";
 import { figure, type Figure } from "./statistics.js";
 
@@ -35,7 +35,8 @@ export async function runScenario(
   try {
     log(`  starting and warming up: ${cases.map(({ name }) => name).join(", ")}`);
     await Promise.all(runs.map((run) => run.open(pace)));
-    for (let i = 1; i <= (scenario.repetitions ?? repetitions); i += 1) {
+    const samples = samplesOf(scenario, repetitions);
+    for (let i = 1; i <= samples; i += 1) {
       for (const run of runs) await run.measure();
       log(`  round ${i}`);
     }

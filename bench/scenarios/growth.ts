@@ -10,6 +10,7 @@ export const growth: Scenario = {
   name: "growth",
   title: "A commit among many agents",
   description: "Unary SetState, spread over all agents of the server.",
+  patience: 2,
   cases: [among(FEW, 1_000), among(MANY, 1_000_000)],
   claims: [atMost(1.3, "CPU of a commit among 1,000,000 agents against 1,000", "cpuUs", MANY, FEW)],
 };

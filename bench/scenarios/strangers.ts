@@ -18,6 +18,7 @@ export const strangers: Scenario = {
   name: "strangers",
   title: "Commits while 10,000 watchers watch other agents",
   description: "Unary SetState; each watcher watches one agent, and none of those that change.",
+  patience: 2,
   cases: [among(NONE, 0), among(MANY, WATCHERS)],
   claims: [atMost(1.1, "CPU of a commit while 10,000 watch other agents, against none", "cpuUs", MANY, NONE)],
 };

@@ -68,7 +68,7 @@ export class Commits {
   update(entry: AgentEntry, agent: Agent, before: AgentScope): void {
     this.log.append({
       kind: "agent",
-      namespace: entry.record.namespace,
+      namespace: entry.table.namespace,
       partition: PARTITION,
       revision: agent.record.revision,
       type: AgentChangeType.UPDATED,
@@ -113,7 +113,7 @@ export class Commits {
     this.history.append(entry.history, state);
     this.log.append({
       kind: "agent",
-      namespace: entry.record.namespace,
+      namespace: entry.table.namespace,
       partition: PARTITION,
       revision: state.revision,
       type: state.cause,

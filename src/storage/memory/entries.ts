@@ -9,7 +9,7 @@ import { UNSCHEDULED, type Scheduled } from "./timer-wheel.js";
 /** The deadline of what has no lease. */
 export const NEVER = Infinity;
 
-/** One registered agent: its current records, and what changes without a commit. */
+/** One registered agent: its current records, always of the same incarnation, and what changes without a commit. */
 export class AgentEntry implements Identified, Ordered, Scheduled {
   readonly id: string;
   /** When the lease runs out, by the monotonic clock; NEVER without one. A renewal writes this and nothing else. */

@@ -8,8 +8,9 @@ import type { AgentEntry } from "./entries.js";
  * @throws STALE_INCARNATION, UNKNOWN_INCARNATION
  */
 export function checkIncarnation(entry: AgentEntry, incarnation: number): void {
-  const current = entry.record.incarnation;
+  // Of the state, which a report needs anyway: among a million agents the record is not in the processor's cache.
+  const current = entry.state.incarnation;
   if (incarnation === 0 || incarnation === current) return;
   const refuse = incarnation < current ? staleIncarnation : unknownIncarnation;
-  throw refuse(entry.record.agentId, incarnation, current);
+  throw refuse(entry.id, incarnation, current);
 }

@@ -38,9 +38,9 @@ export class Ring<T> {
 
   private grow(): void {
     const capacity = this.slots.length === 0 ? INITIAL_CAPACITY : this.slots.length * 2;
-    const slots: (T | undefined)[] = [];
-    for (let index = 0; index < this.count; index += 1) slots.push(this.at(index));
-    while (slots.length < capacity) slots.push(undefined);
+    // Not by push, which leaves room for as many again: most agents have a short history, and there may be a million of them.
+    const slots = new Array<T | undefined>(capacity).fill(undefined);
+    for (let index = 0; index < this.count; index += 1) slots[index] = this.at(index);
     this.slots = slots;
     this.head = 0;
   }
