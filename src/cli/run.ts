@@ -19,7 +19,7 @@ const MODULES: readonly Module[] = [
   { name: "demo", summary: "See a server, an agent and a watcher at work", load: () => import("./commands/demo.js") },
   {
     name: "agent",
-    summary: "List, read, register, deregister and simulate agents",
+    summary: "List, read, register, change, deregister and simulate agents",
     load: () => import("./commands/agent.js"),
   },
   { name: "state", summary: "Report, read, watch and wait for states", load: () => import("./commands/state.js") },

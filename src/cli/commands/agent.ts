@@ -1,17 +1,20 @@
 import type { Command } from "commander";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import {
+  ConfirmExpiryResponseSchema,
   DeregisterAgentResponseSchema,
   GetAgentResponseSchema,
   ListAgentsResponseSchema,
   RegisterAgentResponseSchema,
+  UpdateAgentResponseSchema,
 } from "../../../gen/opscore/v1/agent_service_pb.js";
 import { showItem, showList } from "../answers.js";
 import { apiJson } from "../api-json.js";
 import type { Host } from "../command.js";
 import { AGENT_FILTER, LIMIT, METADATA, REQUEST_ID } from "../common-flags.js";
 import { implementCall } from "../connection.js";
-import { listed, maybe, optional, repeated, required, toggle } from "../flags.js";
+import { usageFailure } from "../failure.js";
+import { listed, maybe, optional, repeated, required, toggle, type Values } from "../flags.js";
 import { given } from "../given.js";
 import { anyText, duration, int64, label } from "../readers.js";
 import { printAgent, printAgents } from "../views/agents.js";
@@ -20,12 +23,25 @@ import { defineSimulate } from "./agent-simulate.js";
 
 const DAY_MS = 86_400_000;
 
+/** What is known of an agent beside its state. */
+const PROFILE = {
+  displayName: optional("--display-name <name>", "a name for people", anyText),
+  version: optional("--agent-version <version>", "the version of the agent's own software", anyText),
+  capability: repeated("--capability <word>", "what it can do", anyText),
+  label: repeated("--label <key=value>", "a word to select it by", label),
+  contactEndpoint: optional("--contact-endpoint <url>", "where the agent takes requests", anyText),
+  metadata: METADATA,
+  leaseTtl: optional("--lease-ttl <duration>", "how long it stays alive unheard; 0: for ever", duration(0, DAY_MS)),
+};
+
 /** `opscore agent`: who there is. */
 export function define(group: Command, host: Host): void {
   defineList(group.command("list"), host);
   defineGet(group.command("get"), host);
   defineRegister(group.command("register"), host);
+  defineUpdate(group.command("update"), host);
   defineDeregister(group.command("deregister"), host);
+  defineConfirmExpiry(group.command("confirm-expiry"), host);
   defineSimulate(group.command("simulate"), host);
 }
 
@@ -87,17 +103,7 @@ function defineRegister(command: Command, host: Host): void {
     ],
     positionals: { agentId: maybe("agent-id", "the agent; not given: the server makes an id", anyText) },
     flags: {
-      displayName: optional("--display-name <name>", "a name for people", anyText),
-      version: optional("--agent-version <version>", "the version of the agent's own software", anyText),
-      capability: repeated("--capability <word>", "what it can do", anyText),
-      label: repeated("--label <key=value>", "a word to select it by", label),
-      contactEndpoint: optional("--contact-endpoint <url>", "where the agent takes requests", anyText),
-      metadata: METADATA,
-      leaseTtl: optional(
-        "--lease-ttl <duration>",
-        "how long it stays alive unheard (default: for ever)",
-        duration(0, DAY_MS),
-      ),
+      ...PROFILE,
       initialState: optional("--initial-state <state>", "the state to start in, unknown unless given", stateWord),
       keepState: toggle(
         "--keep-state",
@@ -106,21 +112,16 @@ function defineRegister(command: Command, host: Host): void {
       requestId: REQUEST_ID,
     },
     async run(values, { client, io, out, err, json, signal }) {
-      const { capability, label: labels, leaseTtl, ...rest } = values;
+      const { agentId, initialState, keepState, requestId } = values;
       const answer = await client.agents.registerAgent(
-        {
-          ...given(rest),
-          capabilities: [...capability],
-          labels: Object.fromEntries(labels),
-          ...(leaseTtl === undefined ? {} : { leaseTtl: durationFromMs(leaseTtl) }),
-        },
+        { ...profileOf(values), ...given({ agentId, initialState, keepState, requestId }) },
         { signal },
       );
       if (json) {
         out.json(apiJson(RegisterAgentResponseSchema, answer));
       } else if (answer.agent !== undefined) {
         printAgent(out, answer.agent, io.scheduler.now());
-        err.line([{ text: answer.created ? "registered" : registeredAgain(rest.keepState), look: "green" }]);
+        err.line([{ text: answer.created ? "registered" : registeredAgain(keepState), look: "green" }]);
       }
       return undefined;
     },
@@ -129,6 +130,51 @@ function defineRegister(command: Command, host: Host): void {
 
 function registeredAgain(keepState: boolean): string {
   return keepState ? "it was registered already: its data is up to date" : "registered again";
+}
+
+function defineUpdate(command: Command, host: Host): void {
+  implementCall(command, host, {
+    summary: "Change an agent's data",
+    details:
+      "Only what is given changes; capabilities and labels take the place of those that were there. State, incarnation and history stay.",
+    examples: [["opscore agent update writer-1 --label env=prod --label tier=web", "give it other labels"]],
+    positionals: { agentId: required("agent-id", "the agent", anyText) },
+    flags: {
+      ...PROFILE,
+      expectedRevision: optional("--if-revision <number>", "only if its data has this revision", int64),
+      requestId: REQUEST_ID,
+    },
+    async run(values, context) {
+      const { client, signal } = context;
+      const { agentId, expectedRevision, requestId } = values;
+      const profile = profileOf(values);
+      const paths = Object.keys(profile).map(protoName);
+      if (paths.length === 0) {
+        throw usageFailure([{ name: "<agent-id>", description: "nothing to change: give at least one of its data" }]);
+      }
+      const answer = await client.agents.updateAgent(
+        { agent: { ...profile, agentId }, updateMask: { paths }, ...given({ expectedRevision, requestId }) },
+        { signal },
+      );
+      return showItem(context, UpdateAgentResponseSchema, answer, answer.agent, printAgent);
+    },
+  });
+}
+
+/** What was typed of an agent's data. */
+function profileOf({ capability, label: labels, leaseTtl, ...profile }: Values<typeof PROFILE>) {
+  const { displayName, version, contactEndpoint, metadata } = profile;
+  return given({
+    ...{ displayName, version, contactEndpoint, metadata },
+    capabilities: capability.length === 0 ? undefined : [...capability],
+    labels: labels.length === 0 ? undefined : Object.fromEntries(labels),
+    leaseTtl: leaseTtl === undefined ? undefined : durationFromMs(leaseTtl),
+  });
+}
+
+/** The name of a field in its proto file. */
+function protoName(field: string): string {
+  return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 function defineDeregister(command: Command, host: Host): void {
@@ -145,6 +191,24 @@ function defineDeregister(command: Command, host: Host): void {
         printAgent(out, answer.agent, io.scheduler.now());
         err.line([{ text: "deregistered; this is what it was", look: "green" }]);
       }
+      return undefined;
+    },
+  });
+}
+
+function defineConfirmExpiry(command: Command, host: Host): void {
+  implementCall(command, host, {
+    summary: "Confirm that agents are lost which all went silent at once",
+    details:
+      "When more than half of all leased agents, and at least 20, would be LOST at once, the server keeps them at SUSPECT: the fault is then more likely on its own side. This says that it is not. Agents that are not past their time are not touched.",
+    positionals: {},
+    flags: {},
+    async run(_values, { client, out, json, signal }) {
+      const answer = await client.agents.confirmExpiry({}, { signal });
+      const { lostCount } = answer;
+      if (json) out.json(apiJson(ConfirmExpiryResponseSchema, answer));
+      else if (lostCount === 0) out.line("no agent was kept: nothing has changed");
+      else out.line(lostCount === 1 ? "1 agent is LOST now" : `${lostCount} agents are LOST now`);
       return undefined;
     },
   });
