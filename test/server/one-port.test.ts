@@ -111,6 +111,24 @@ describe("JSON over HTTP/1.1", () => {
     expect((await query("AgentService/DeregisterAgent")).status).toBe(405);
   });
 
+  it.each([
+    ["AgentService/GetAgent", "DELETE", undefined, 405, "a call is a POST"],
+    ["AgentService/GetAgent", "POST", undefined, 415, "content-type must be application/json, "],
+    ["AgentService/GetAgent", "POST", "text/plain", 415, "content-type must be application/json, "],
+    ["StateService/WatchState", "POST", "application/json", 415, "content-type must be application/connect+json, "],
+  ])("says what it wants of %s in place of %s with %s", async (rpc, method, type, status, message) => {
+    const { url } = await startServer();
+    const body = method === "POST" ? Buffer.from("{}") : null;
+    const headers: Record<string, string> = type === undefined ? {} : { "content-type": type };
+    const response = await fetch(`${url}/opscore.v1.${rpc}`, { method, headers, body });
+    expect([response.status, response.headers.get("content-type")]).toEqual([status, "application/json"]);
+    expect(response.headers.get("allow")).toBe(status === 405 ? "POST" : null);
+    expect(await response.json()).toMatchObject({
+      code: "unimplemented",
+      message: expect.stringContaining(message) as string,
+    });
+  });
+
   it.each(["--http1.1", "--http1.0", "--http2", "--http2-prior-knowledge"])("by curl %s", async (version) => {
     const { url } = await startServer();
     const curl = async (...args: string[]): Promise<unknown> => {

@@ -88,6 +88,7 @@ describe("JSON that cannot be read", () => {
     ["a value of the wrong type", { agentId: 7 }, "agent_id", /7/],
     ["a field of a message inside", { lease_ttl: "soon" }, "lease_ttl", /soon/],
     ["an enum", { initialState: 7.5 }, "initial_state", /7\.5/],
+    ["free data that is no object", { metadata: 5 }, "metadata", /5/],
     ["something that is not JSON", "{", "", /JSON/],
     ["a list", [], "", /Array/],
   ])("%s names what is wrong", async (_, body, field, description) => {

@@ -11,25 +11,32 @@ type EnumRule<T> = (bad: Violations, field: string, value: number) => T;
 /** Any number of values; doubles count once. */
 type EnumListRule<T> = (bad: Violations, field: string, values: readonly number[]) => readonly T[];
 
-export const state: EnumRule<State> = enumRule(State, State.UNKNOWN);
+export const state: EnumRule<State> = enumRule("STATE", State, State.UNKNOWN);
 export const states: EnumListRule<State> = enumListRule(state);
-export const livenesses: EnumListRule<Liveness> = enumListRule(enumRule(Liveness, Liveness.ALIVE));
-export const sessionStatus: EnumRule<SessionStatus> = enumRule(SessionStatus, SessionStatus.STARTED);
+export const livenesses: EnumListRule<Liveness> = enumListRule(enumRule("LIVENESS", Liveness, Liveness.ALIVE));
+export const sessionStatus: EnumRule<SessionStatus> = enumRule("SESSION_STATUS", SessionStatus, SessionStatus.STARTED);
 export const sessionStatuses: EnumListRule<SessionStatus> = enumListRule(sessionStatus);
 
-export const taskStatuses: EnumListRule<TaskStatus> = enumListRule(enumRule(TaskStatus, TaskStatus.PENDING));
+export const taskStatuses: EnumListRule<TaskStatus> = enumListRule(
+  enumRule("TASK_STATUS", TaskStatus, TaskStatus.PENDING),
+);
 /** The zero of the wire is one of its values. */
-export const taskDelivery: EnumRule<TaskDelivery> = enumRule(TaskDelivery, TaskDelivery.AUTO);
+export const taskDelivery: EnumRule<TaskDelivery> = enumRule("TASK_DELIVERY", TaskDelivery, TaskDelivery.AUTO);
 
 /** A state that may be left out. */
 export function stateOr(fallback: State, bad: Violations, field: string, value: number): State {
   return value === 0 ? fallback : state(bad, field, value);
 }
 
-/** @param placeholder stands in for a value that was refused */
-function enumRule<T extends number>(members: Readonly<Record<string, T>>, placeholder: T): EnumRule<T> {
+/**
+ * @param prefix of the names on the wire: whoever writes JSON by hand needs them in full, and what is no name reads as not set
+ * @param placeholder stands in for a value that was refused
+ */
+function enumRule<T extends number>(prefix: string, members: Readonly<Record<string, T>>, placeholder: T): EnumRule<T> {
   const byNumber = new Map<number, T>(Object.values(members).map((member) => [member, member]));
-  const names = Object.keys(members).join(", ");
+  const names = Object.keys(members)
+    .map((name) => `${prefix}_${name}`)
+    .join(", ");
   return (bad, field, value) => {
     const member = byNumber.get(value);
     if (member !== undefined) return member;

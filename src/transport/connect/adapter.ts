@@ -61,7 +61,7 @@ export class ConnectAdapter {
     const contextValues = createContextValues();
     const universal = universalRequestFromNodeRequest(request, response, undefined, contextValues);
     const failureOptions = {
-      input: handler.method.input,
+      method: handler.method,
       maxRequestBytes: this.options.maxRequestBytes,
       onFailure: (failure: ConnectError) => {
         if (!contextValues.get(passedGateKey)) this.options.onFailure(rpc, failure);

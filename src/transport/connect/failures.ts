@@ -2,7 +2,7 @@
  * Details for failures that Connect's handlers make before an interceptor sees the call: a message that is too large, or that
  * cannot be read. Everything else passed the gate and has its details already, so only failures pay for this.
  */
-import type { DescMessage } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createAsyncIterable, encodeEnvelope, type UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { errorFromJsonBytes, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
@@ -11,8 +11,7 @@ import { invalidFields, OpsCoreError } from "../../errors/index.js";
 import { errorDetails } from "../../interceptors/index.js";
 
 export interface FailureOptions {
-  /** What the method takes. */
-  readonly input: DescMessage;
+  readonly method: DescMethod;
   /** The largest request message, in bytes. */
   readonly maxRequestBytes: number;
   /** Told of each failure that had no details. */
@@ -27,7 +26,23 @@ export async function detailFailures(
   const type = answer.header?.get("content-type") ?? "";
   if (type.startsWith("application/grpc-web")) return detailGrpcWeb(answer, options);
   if (type.startsWith("application/grpc")) return detailGrpc(answer, options);
+  if (answer.status === 405 || answer.status === 415) return explainStatus(answer, options.method);
   return answer.status >= 400 && type === "application/json" ? detailConnect(answer, options) : answer;
+}
+
+/** No protocol was found that the request could be of. Connect says so with a bare status, which tells a person little. */
+function explainStatus({ status, header }: UniversalServerResponse, method: DescMethod): UniversalServerResponse {
+  const type = method.methodKind === "unary" ? "application/json" : "application/connect+json";
+  const message =
+    status === 405
+      ? "a call is a POST"
+      : `content-type must be ${type}, or one of gRPC, gRPC-Web or Connect with protobuf`;
+  const bytes = errorToJsonBytes(new ConnectError(message, Code.Unimplemented), undefined);
+  const headers = new Headers(header);
+  headers.set("content-type", "application/json");
+  headers.set("content-length", String(bytes.byteLength));
+  if (status === 405) headers.set("allow", "POST");
+  return { status, header: headers, body: createAsyncIterable([bytes]) };
 }
 
 /** gRPC: the status is in the trailers, which are only complete, and only asked for, after the body. */
@@ -108,7 +123,7 @@ function addDetails(failure: ConnectError, options: FailureOptions): void {
 /** What the framework's failure is among our reasons; undefined when it is none of them. */
 function explain(
   { code, rawMessage }: ConnectError,
-  { input, maxRequestBytes }: FailureOptions,
+  { method, maxRequestBytes }: FailureOptions,
 ): OpsCoreError | undefined {
   if (code === Code.ResourceExhausted) {
     return new OpsCoreError("TOO_LARGE", rawMessage, { limit: String(maxRequestBytes) });
@@ -116,14 +131,14 @@ function explain(
   const unreadable = UNREADABLE.exec(rawMessage);
   if (code === Code.InvalidArgument && unreadable !== null) {
     const [, kind = "", name = "", problem = ""] = unreadable;
-    const field = kind === "field" ? name.slice(name.lastIndexOf(".") + 1) : onlyFieldOf(input, name);
+    const field = kind === "field" ? name.slice(name.lastIndexOf(".") + 1) : onlyFieldOf(method.input, name);
     return invalidFields([{ field, description: `cannot be read: ${problem}` }]);
   }
   return undefined;
 }
 
 /** What protobuf-es says: "cannot decode field opscore.v1.SetStateRequest.agent_id from JSON: expected string, got 7". */
-const UNREADABLE = /^cannot decode (field|enum|message) ([\w.]+) from JSON: (.*)$/s;
+const UNREADABLE = /^cannot decode (field|enum|message) ([\w.]+) from JSON:? (.*)$/s;
 
 /** The one field of `input` that has this type; empty, which means the request as a whole, when there is no such one. */
 function onlyFieldOf(input: DescMessage, typeName: string): string {

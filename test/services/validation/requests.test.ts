@@ -95,7 +95,8 @@ describe("a report of violations", () => {
       { field: "agent_id", description: "must be set" },
       {
         field: "state",
-        description: "must be one of UNKNOWN, INITIALIZING, IDLE, ACTIVE, ERROR, FINISHED; 9 is none of them",
+        description:
+          "must be one of STATE_UNKNOWN, STATE_INITIALIZING, STATE_IDLE, STATE_ACTIVE, STATE_ERROR, STATE_FINISHED; 9 is none of them",
       },
       {
         field: "reason",
