@@ -1,6 +1,7 @@
 import type { Command, HelpConfiguration, OutputConfiguration } from "commander";
 import { EXIT_CODES } from "./exit-codes.js";
 import type { CliIo } from "./io.js";
+import { DEFAULT_URL } from "./target.js";
 import { createStyle, wantsColour } from "./text/style.js";
 
 /** A whole command line, and what it does. */
@@ -51,7 +52,7 @@ export function exitCodeLines(): string {
 /** The environment variables of the client commands, and of all output. */
 export function environmentLines(): string {
   const variables = [
-    ["OPSCORE_URL", "where the server is; default http://127.0.0.1:8080"],
+    ["OPSCORE_URL", `where the server is; default ${DEFAULT_URL}`],
     ["OPSCORE_API_KEY", "the key: what the server wants, what clients send"],
     ["OPSCORE_NAMESPACE", "the namespace that client commands work in"],
     ["NO_COLOR, FORCE_COLOR", "no colours; colours also in a pipe"],

@@ -74,7 +74,10 @@ describe("a fresh copy", () => {
       }[];
       tarball = join(copy.path, packed?.filename ?? "");
       const files = packed?.files.map(({ path }) => path) ?? [];
-      const wanted = ["README.md", "LICENSE", "CHANGELOG.md", "proto/opscore/v1/common.proto", "dist/src/index.d.ts"];
+      const wanted = [
+        ...["README.md", "LICENSE", "CHANGELOG.md", "examples/agent.ts"],
+        ...["proto/opscore/v1/common.proto", "dist/src/index.d.ts"],
+      ];
       expect(files).toEqual(expect.arrayContaining(wanted));
       expect(files.filter((path) => /stale|tsbuildinfo|^(test|bench|\.)/.test(path))).toEqual([]);
     },
