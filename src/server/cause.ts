@@ -1,10 +1,9 @@
-/** Why something failed, in one line for people: what the innermost error says. */
+import { messageOf } from "../lib/failure-text.js";
+
+/** Why Redis did not do what it should, in one line for people. @param thrown undefined: it has said nothing */
 export function describeCause(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return typeof thrown === "string" ? thrown : "no answer";
-  // A name with several addresses fails with one error for each.
-  const inner: unknown = thrown instanceof AggregateError ? thrown.errors[0] : undefined;
-  if (inner !== undefined) return describeCause(inner);
+  if (thrown === undefined) return "no answer";
   // So the client says it; it gives every command one attempt.
-  if (thrown.name === "MaxRetriesPerRequestError") return "the connection was closed before there was an answer";
-  return thrown.message === "" ? thrown.name : thrown.message;
+  const isUnanswered = thrown instanceof Error && thrown.name === "MaxRetriesPerRequestError";
+  return isUnanswered ? "the connection was closed before there was an answer" : messageOf(thrown);
 }
