@@ -97,7 +97,9 @@ export const label: Reader<readonly [key: string, value: string]> = {
   expects: "a key=value pair, such as env=prod",
   read(text) {
     const at = text.indexOf("=");
-    return at > 0 ? [text.slice(0, at), text.slice(at + 1)] : undefined;
+    const key = text.slice(0, at);
+    // No object has a key of its own of that name.
+    return at > 0 && key !== "__proto__" ? [key, text.slice(at + 1)] : undefined;
   },
 };
 

@@ -181,7 +181,7 @@ export const SETTINGS = {
     min: 100,
     max: DAY,
     description:
-      "How often an HTTP/2 client is asked whether it is still there. One of which nothing has come by the next time is disconnected. One with much to read need not answer before it has read it, but must go on reading.",
+      "How often an HTTP/2 client is asked whether it is still there. One of which nothing has come by the next time is disconnected. One with much to read has longer, and while it reads more slowly than is written to it, it is enough that it goes on reading.",
   }),
   /** How many history entries are kept for one agent. */
   historyMaxEntries: integer({

@@ -31,6 +31,19 @@ describe("agent update", () => {
     expect(await shell.json("agent get a")).toMatchObject({ agent: { version: "2", leaseTtl: "30s" } });
   });
 
+  it("can take a lease away", async () => {
+    const shell = new Shell((await startServer()).url);
+    await shell.text("agent register a --lease-ttl 30s");
+    expect(await shell.json("agent update a --lease-ttl 0")).not.toHaveProperty("agent.leaseTtl");
+    expect(await shell.json("agent register b --lease-ttl 0")).not.toHaveProperty("agent.leaseTtl");
+  });
+
+  it("refuses a label that no object can have", async () => {
+    const { code, stderr } = await new Shell((await startServer()).url).run("agent update a --label __proto__=2");
+    expect(code).toBe(2);
+    expect(stderr).toContain("must be a key=value pair");
+  });
+
   it("can depend on the revision, and be repeated", async () => {
     const shell = new Shell((await startServer()).url);
     await shell.text("agent register a");

@@ -112,7 +112,9 @@ describe("JSON over HTTP/1.1", () => {
   });
 
   it.each([
-    ["AgentService/GetAgent", "DELETE", undefined, 405, "a call is a POST"],
+    ["AgentService/GetAgent", "DELETE", undefined, 405, "a call is a POST or a GET"],
+    ["AgentService/RegisterAgent", "GET", undefined, 405, "a call is a POST"],
+    ["AgentService/GetAgent", "GET", undefined, 415, "?encoding=json&message={...}"],
     ["AgentService/GetAgent", "POST", undefined, 415, "content-type must be application/json, "],
     ["AgentService/GetAgent", "POST", "text/plain", 415, "content-type must be application/json, "],
     ["StateService/WatchState", "POST", "application/json", 415, "content-type must be application/connect+json, "],
@@ -122,7 +124,8 @@ describe("JSON over HTTP/1.1", () => {
     const headers: Record<string, string> = type === undefined ? {} : { "content-type": type };
     const response = await fetch(`${url}/opscore.v1.${rpc}`, { method, headers, body });
     expect([response.status, response.headers.get("content-type")]).toEqual([status, "application/json"]);
-    expect(response.headers.get("allow")).toBe(status === 405 ? "POST" : null);
+    const verbs = rpc === "AgentService/GetAgent" ? "GET, POST" : "POST";
+    expect(response.headers.get("allow")).toBe(status === 405 ? verbs : null);
     expect(await response.json()).toMatchObject({
       code: "unimplemented",
       message: expect.stringContaining(message) as string,
@@ -160,11 +163,15 @@ describe("plain HTTP", () => {
     expect(await request(running, "/healthz", { method: "DELETE" })).toMatchObject({ status: 405 });
   });
 
-  it("answers HEAD over HTTP/2 without a body", async () => {
-    const { url } = await startServer();
-    const args = ["--silent", "--noproxy", "*", "--http2-prior-knowledge", "--head", `${url}/healthz`];
+  it.each([
+    ["/healthz", 200],
+    ["/opscore.v1.AgentService/GetAgent", 405],
+  ])("answers HEAD %s over HTTP/2 without a body", async (path, status) => {
+    const { url, logs } = await startServer();
+    const args = ["--silent", "--noproxy", "*", "--http2-prior-knowledge", "--head", `${url}${path}`];
     const { stdout } = await run("curl", args);
-    expect(stdout).toMatch(/^HTTP\/2 200/);
+    expect(stdout).toContain(`HTTP/2 ${status}`);
+    expect(logs.filter(({ code }) => code !== undefined)).toEqual([]);
   });
 
   it("answers anything else with a JSON 404", async () => {

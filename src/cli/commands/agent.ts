@@ -148,12 +148,18 @@ function defineUpdate(command: Command, host: Host): void {
       const { client, signal } = context;
       const { agentId, expectedRevision, requestId } = values;
       const profile = profileOf(values);
-      const paths = Object.keys(profile).map(protoName);
-      if (paths.length === 0) {
+      const paths = new Set(Object.keys(profile).map(protoName));
+      // No lease is a field that is not set.
+      if (values.leaseTtl !== undefined) paths.add("lease_ttl");
+      if (paths.size === 0) {
         throw usageFailure([{ name: "<agent-id>", description: "nothing to change: give at least one of its data" }]);
       }
       const answer = await client.agents.updateAgent(
-        { agent: { ...profile, agentId }, updateMask: { paths }, ...given({ expectedRevision, requestId }) },
+        {
+          agent: { ...profile, agentId },
+          updateMask: { paths: [...paths] },
+          ...given({ expectedRevision, requestId }),
+        },
         { signal },
       );
       return showItem(context, UpdateAgentResponseSchema, answer, answer.agent, printAgent);
@@ -168,7 +174,7 @@ function profileOf({ capability, label: labels, leaseTtl, ...profile }: Values<t
     ...{ displayName, version, contactEndpoint, metadata },
     capabilities: capability.length === 0 ? undefined : [...capability],
     labels: labels.length === 0 ? undefined : Object.fromEntries(labels),
-    leaseTtl: leaseTtl === undefined ? undefined : durationFromMs(leaseTtl),
+    leaseTtl: leaseTtl === undefined || leaseTtl === 0 ? undefined : durationFromMs(leaseTtl),
   });
 }
 

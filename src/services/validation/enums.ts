@@ -35,7 +35,7 @@ export function stateOr(fallback: State, bad: Violations, field: string, value: 
 function enumRule<T extends number>(prefix: string, members: Readonly<Record<string, T>>, placeholder: T): EnumRule<T> {
   const byNumber = new Map<number, T>(Object.values(members).map((member) => [member, member]));
   const names = Object.keys(members)
-    .map((name) => `${prefix}_${name}`)
+    .map((name) => `${prefix}_${members[name] === 0 ? "UNSPECIFIED" : name}`)
     .join(", ");
   return (bad, field, value) => {
     const member = byNumber.get(value);

@@ -62,6 +62,7 @@ export class ConnectAdapter {
     const universal = universalRequestFromNodeRequest(request, response, undefined, contextValues);
     const failureOptions = {
       method: handler.method,
+      verb: request.method ?? "",
       maxRequestBytes: this.options.maxRequestBytes,
       onFailure: (failure: ConnectError) => {
         if (!contextValues.get(passedGateKey)) this.options.onFailure(rpc, failure);

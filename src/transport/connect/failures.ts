@@ -3,6 +3,7 @@
  * cannot be read. Everything else passed the gate and has its details already, so only failures pay for this.
  */
 import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createAsyncIterable, encodeEnvelope, type UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { errorFromJsonBytes, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
@@ -12,6 +13,8 @@ import { errorDetails } from "../../interceptors/index.js";
 
 export interface FailureOptions {
   readonly method: DescMethod;
+  /** The request's: `POST`. */
+  readonly verb: string;
   /** The largest request message, in bytes. */
   readonly maxRequestBytes: number;
   /** Told of each failure that had no details. */
@@ -26,23 +29,29 @@ export async function detailFailures(
   const type = answer.header?.get("content-type") ?? "";
   if (type.startsWith("application/grpc-web")) return detailGrpcWeb(answer, options);
   if (type.startsWith("application/grpc")) return detailGrpc(answer, options);
-  if (answer.status === 405 || answer.status === 415) return explainStatus(answer, options.method);
+  if (answer.status === 405 || answer.status === 415) return explainStatus(answer, options);
   return answer.status >= 400 && type === "application/json" ? detailConnect(answer, options) : answer;
 }
 
 /** No protocol was found that the request could be of. Connect says so with a bare status, which tells a person little. */
-function explainStatus({ status, header }: UniversalServerResponse, method: DescMethod): UniversalServerResponse {
-  const type = method.methodKind === "unary" ? "application/json" : "application/connect+json";
-  const message =
-    status === 405
-      ? "a call is a POST"
-      : `content-type must be ${type}, or one of gRPC, gRPC-Web or Connect with protobuf`;
-  const bytes = errorToJsonBytes(new ConnectError(message, Code.Unimplemented), undefined);
-  const headers = new Headers(header);
-  headers.set("content-type", "application/json");
-  headers.set("content-length", String(bytes.byteLength));
-  if (status === 405) headers.set("allow", "POST");
-  return { status, header: headers, body: createAsyncIterable([bytes]) };
+function explainStatus(answer: UniversalServerResponse, { method, verb }: FailureOptions): UniversalServerResponse {
+  const { status } = answer;
+  const header = new Headers(answer.header);
+  const hasGet = method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+  if (status === 405) header.set("allow", hasGet ? "GET, POST" : "POST");
+  // An answer to HEAD has no body.
+  if (verb === "HEAD") return { status, header };
+  const bytes = errorToJsonBytes(new ConnectError(wanted(status, hasGet, verb, method), Code.Unimplemented), undefined);
+  header.set("content-type", "application/json");
+  header.set("content-length", String(bytes.byteLength));
+  return { status, header, body: createAsyncIterable([bytes]) };
+}
+
+function wanted(status: number, hasGet: boolean, verb: string, { methodKind }: DescMethod): string {
+  if (status === 405) return `a call is a POST${hasGet ? " or a GET" : ""}`;
+  if (verb === "GET") return "a GET needs encoding and message in its query: ?encoding=json&message={...}";
+  const type = methodKind === "unary" ? "application/json" : "application/connect+json";
+  return `content-type must be ${type}, or one of gRPC, gRPC-Web or Connect with protobuf`;
 }
 
 /** gRPC: the status is in the trailers, which are only complete, and only asked for, after the body. */

@@ -35,8 +35,10 @@ const NOTHING = Buffer.alloc(0);
 
 export interface ConnectionOptions {
   readonly maxConcurrentStreams: number;
-  /** How often {@link Connection.checkAlive} is called, in milliseconds; twice as long may pass without a reader of much reading. */
+  /** How often {@link Connection.checkAlive} is called, in milliseconds. */
   readonly keepaliveIntervalMs: number;
+  /** For how long a client that has much to read may read nothing; see {@link Output}. */
+  readonly stallMs: number;
   /** A request has begun. @param ended it has no body */
   onStream(stream: Stream, headers: IncomingHttpHeaders, ended: boolean): void;
   /** The connection is over. */
@@ -64,9 +66,9 @@ export class Connection implements StreamOwner {
     private readonly socket: Socket,
     private readonly options: ConnectionOptions,
   ) {
-    const output = new Output(socket, 2 * options.keepaliveIntervalMs, () => this.drained());
+    const output = new Output(socket, options.stallMs, () => this.drained());
     this.output = output;
-    this.pings = new Pings(output);
+    this.pings = new Pings(output, options.keepaliveIntervalMs);
     const frames = new ClientFrames(this);
     this.reader = new FrameReader(frames.handle.bind(frames), () => this.over || output.isStuffed);
     this.output.frame(
@@ -216,7 +218,7 @@ export class Connection implements StreamOwner {
 
   private receive(chunk: Buffer): void {
     if (this.over) return;
-    this.pings.hear();
+    if (chunk.length > 0) this.pings.hear();
     try {
       this.reader.push(chunk);
     } catch (thrown) {
@@ -247,6 +249,7 @@ export class Connection implements StreamOwner {
   }
 
   private drained(): void {
+    this.pings.progress();
     this.room.opened();
     // What had come before the client was read from no more.
     this.receive(NOTHING);
@@ -256,7 +259,7 @@ export class Connection implements StreamOwner {
     this.output.goAway(this.ids.last, code);
     this.end();
     // However much it still says, and however slowly it reads.
-    this.failing = setTimeout(() => this.socket.destroy(), LINGER_MS).unref();
+    this.closeSoon();
   }
 
   /**
@@ -266,7 +269,13 @@ export class Connection implements StreamOwner {
   private end(): void {
     this.output.flush();
     this.socket.end();
+    // What it still says then is thrown away, and must not keep the connection.
+    this.socket.once("finish", () => this.closeSoon());
     this.linger();
+  }
+
+  private closeSoon(): void {
+    this.failing ??= setTimeout(() => this.socket.destroy(), LINGER_MS).unref();
   }
 
   /** Lets the client take what is on its way, as long as it takes some of it again and again. */

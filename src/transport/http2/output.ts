@@ -21,6 +21,8 @@ export class Output {
   /** What was not handed to the socket yet: from `start` to `end`. */
   private start = 0;
   private end = 0;
+  /** What was handed to the socket, in bytes. */
+  written = 0;
   private scheduled = false;
   private congested = false;
   private stuffed = false;
@@ -29,8 +31,8 @@ export class Output {
   private hasTable = true;
 
   /**
-   * @param stallMs for how long a client that reads more slowly than is written to it may read nothing, in milliseconds, before the
-   * socket says "timeout"
+   * @param stallMs for how long a client that reads more slowly than is written to it may seem to read nothing, in milliseconds, before
+   * the socket says "timeout", which it does within twice that. Systems tell only when about a megabyte was read.
    * @param onRoom the socket has sent all that it was given, after {@link isCongested}
    */
   constructor(
@@ -113,6 +115,7 @@ export class Output {
     this.start = end;
     if (socket.destroyed || socket.writableEnded) return;
     socket.write(this.slab.subarray(start, end));
+    this.written += end - start;
     const { writableLength } = socket;
     if (writableLength === 0) this.release();
     if (writableLength >= CONGESTED_BYTES && !this.congested) {

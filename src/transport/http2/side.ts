@@ -10,6 +10,8 @@ import type { Stream } from "./stream.js";
 
 /** How long a client may take to learn that it should call no more, before calls of its are no longer answered; in milliseconds. */
 const NOTICE_MS = 1_000;
+/** A client that has much to read and reads it at 20 kB/s or more is waited for, however short the interval of the keepalive is. */
+const MIN_STALL_MS = 60_000;
 
 export interface LaneSideOptions {
   readonly maxConcurrentStreams: number;
@@ -39,6 +41,7 @@ export class LaneSide {
     const connection = new Connection(socket, {
       maxConcurrentStreams: this.options.maxConcurrentStreams,
       keepaliveIntervalMs: this.options.keepaliveIntervalMs,
+      stallMs: Math.max(MIN_STALL_MS, 2 * this.options.keepaliveIntervalMs),
       onStream: (stream, headers, ended) => this.route(bridge, stream, headers, ended),
       onClose: () => {
         this.connections.delete(connection);

@@ -11,6 +11,7 @@ import type { Stream } from "../../../src/transport/http2/stream.js";
 import { frame } from "../../server/abuse/raw.js";
 
 export const MAX_STREAMS = 3;
+export const KEEPALIVE_MS = 500;
 
 export interface Frame {
   readonly type: number;
@@ -23,7 +24,7 @@ export interface Frame {
 export const bare = {
   /** Answers each stream; the test says how. */
   serve: echo as (stream: Stream, headers: IncomingHttpHeaders, ended: boolean) => void,
-  keepaliveIntervalMs: 60_000,
+  stallMs: 60_000,
   connections: [] as Connection[],
   sockets: [] as Socket[],
   port: 0,
@@ -37,11 +38,12 @@ export function useBareServer(): void {
     bare.connections = [];
     bare.sockets = [];
     bare.serve = echo;
-    bare.keepaliveIntervalMs = 60_000;
+    bare.stallMs = 60_000;
     server = createServer({ allowHalfOpen: true }, (socket) => {
       const connection = new Connection(socket, {
         maxConcurrentStreams: MAX_STREAMS,
-        keepaliveIntervalMs: bare.keepaliveIntervalMs,
+        keepaliveIntervalMs: KEEPALIVE_MS,
+        stallMs: bare.stallMs,
         onStream: (stream, headers, ended) => bare.serve(stream, headers, ended),
         onClose: () => undefined,
       });

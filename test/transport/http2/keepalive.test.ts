@@ -2,7 +2,7 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { Flag, FrameType, MAX_WINDOW_BYTES, Setting } from "../../../src/transport/http2/protocol.js";
 import type { Connection } from "../../../src/transport/http2/connection.js";
-import { bare, Client, useBareServer } from "./bare.js";
+import { bare, Client, KEEPALIVE_MS, useBareServer } from "./bare.js";
 
 /** More than is read ahead of what was sent. */
 const MUCH = Buffer.alloc(16 * 1024 * 1024);
@@ -18,11 +18,11 @@ async function connectionOf(client: Client): Promise<Connection> {
 }
 
 /** A client that has asked for much and could be sent all of it. */
-function reader(): Client {
+function reader(much = MUCH): Client {
   bare.serve = (stream) => {
     stream.on("data", () => undefined);
     stream.respond({ ":status": 200 }, {});
-    stream.end(MUCH);
+    stream.end(much);
   };
   const client = new Client([[Setting.INITIAL_WINDOW_SIZE, MAX_WINDOW_BYTES]]);
   return client.window(0, MUCH.length).request(1);
@@ -63,18 +63,30 @@ describe("a client that has much to read", () => {
     await client.of(FrameType.PING);
   });
 
+  it("has the longer to answer the more there is for it to read before, but not for ever", async () => {
+    // All of it is with the systems of both sides, which do not tell how much of it was read.
+    const client = reader(Buffer.alloc(400_000));
+    const connection = await connectionOf(client);
+    await client.of(FrameType.HEADERS, 1);
+    client.pause();
+    const [socket] = bare.sockets;
+    let checks = 0;
+    for (; socket?.destroyed === false; checks += 1) connection.checkAlive();
+    expect(checks).toBe(10);
+  });
+
   it("is kept as long as it goes on reading, however slowly", async () => {
-    bare.keepaliveIntervalMs = 500;
+    bare.stallMs = 2_000;
     const client = reader();
     const connection = await connectionOf(client);
-    const keepalive = setInterval(() => connection.checkAlive(), bare.keepaliveIntervalMs);
+    const keepalive = setInterval(() => connection.checkAlive(), KEEPALIVE_MS);
     onTestFinished(() => clearInterval(keepalive));
     client.takeBreaks(100, 20);
     expect(await client.body(1)).toHaveLength(MUCH.length);
   });
 
   it("is disconnected when it does not read", async () => {
-    bare.keepaliveIntervalMs = 100;
+    bare.stallMs = 200;
     const client = reader();
     await client.of(FrameType.HEADERS, 1);
     client.pause();
