@@ -160,7 +160,7 @@ describe("Redis with one partition", () => {
   });
   afterAll(() => redis.remove());
 
-  it("is the memory storage to the last field", async () => {
+  it("is the memory storage to the last field", { timeout: 120_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 80, size: "max" }), (steps) =>
         playOnTwins(redis.target, LIMITS, steps, readAgentsAndSessions),
