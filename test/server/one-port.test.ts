@@ -103,6 +103,23 @@ describe("JSON over HTTP/1.1", () => {
     });
   });
 
+  it("does not leave out a condition that it cannot read", async () => {
+    const { url } = await startServer();
+    const call = (rpc: string, body: unknown): Promise<Response> =>
+      fetch(`${url}/opscore.v1.${rpc}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+    await call("AgentService/RegisterAgent", { agentId: "a", initialState: "STATE_IDLE" });
+    const report = { agentId: "a", state: "STATE_ACTIVE" };
+    for (const condition of [{ expectedStates: ["ERROR"] }, { expectedState: ["STATE_ERROR"] }]) {
+      expect((await call("StateService/SetState", { ...report, ...condition })).status).toBe(400);
+    }
+    const state = await (await call("StateService/GetState", { agentId: "a" })).json();
+    expect(state).toMatchObject({ state: { state: "STATE_IDLE" } });
+  });
+
   it("by GET, for methods without side effects", async () => {
     const { url } = await startServer();
     const query = (rpc: string): Promise<Response> =>

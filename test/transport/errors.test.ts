@@ -89,6 +89,8 @@ describe("JSON that cannot be read", () => {
     ["a field of a message inside", { lease_ttl: "soon" }, "lease_ttl", /soon/],
     ["an enum", { initialState: 7.5 }, "initial_state", /7\.5/],
     ["free data that is no object", { metadata: 5 }, "metadata", /5/],
+    ["an enum's name that is none", { initialState: "IDLE" }, "initial_state", /"IDLE"/],
+    ["a field that there is not", { agent: "a" }, "", /key "agent" is unknown/],
     ["something that is not JSON", "{", "", /JSON/],
     ["a list", [], "", /Array/],
   ])("%s names what is wrong", async (_, body, field, description) => {

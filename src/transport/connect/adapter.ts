@@ -35,6 +35,8 @@ export class ConnectAdapter {
     const router = createConnectRouter({
       acceptCompression: [compressionGzip, compressionBrotli],
       readMaxBytes: options.maxRequestBytes,
+      // What is not known would be left out: a filter that is misspelt would match everything, a condition would always hold.
+      jsonOptions: { ignoreUnknownFields: false },
       interceptors: [...options.interceptors],
     });
     options.routes.register(router);
