@@ -168,8 +168,8 @@ function defineUpdate(command: Command, host: Host): void {
 }
 
 /** What was typed of an agent's data. */
-function profileOf({ capability, label: labels, leaseTtl, ...profile }: Values<typeof PROFILE>) {
-  const { displayName, version, contactEndpoint, metadata } = profile;
+function profileOf(values: Values<typeof PROFILE>) {
+  const { displayName, version, contactEndpoint, metadata, capability, label: labels, leaseTtl } = values;
   return given({
     ...{ displayName, version, contactEndpoint, metadata },
     capabilities: capability.length === 0 ? undefined : [...capability],

@@ -29,7 +29,7 @@ export function stateOr(fallback: State, bad: Violations, field: string, value: 
 }
 
 /**
- * @param prefix of the names on the wire: whoever writes JSON by hand needs them in full, and what is no name reads as not set
+ * @param prefix of the names on the wire: whoever writes JSON by hand needs them in full
  * @param placeholder stands in for a value that was refused
  */
 function enumRule<T extends number>(prefix: string, members: Readonly<Record<string, T>>, placeholder: T): EnumRule<T> {

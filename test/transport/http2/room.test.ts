@@ -10,10 +10,14 @@ const MUCH = Buffer.alloc(2_200_000);
 
 useBareServer();
 
-/** Streams 1 and 3 write much that there is no window for; the others ask before they write `short`. */
-function crowd(): { readonly streams: Map<number, Stream>; readonly asked: Map<number, boolean> } {
+/**
+ * Streams 1 and 3 have written much that there is no window for; stream 5 has asked before it writes `short`, and must wait.
+ *
+ * @param window of each stream, in bytes
+ */
+async function crowd(window: number): Promise<{ readonly client: Client; readonly streams: Map<number, Stream> }> {
   const streams = new Map<number, Stream>();
-  const asked = new Map<number, boolean>();
+  let mayWrite: boolean | undefined;
   bare.serve = (stream) => {
     streams.set(stream.id, stream);
     stream.on("data", () => undefined);
@@ -21,21 +25,19 @@ function crowd(): { readonly streams: Map<number, Stream>; readonly asked: Map<n
     if (stream.id <= 3) stream.end(MUCH);
     else {
       stream.on("drain", () => stream.end(Buffer.from("short")));
-      asked.set(stream.id, stream.askForRoom());
+      mayWrite = stream.askForRoom();
     }
   };
-  return { streams, asked };
+  const client = new Client([[Setting.INITIAL_WINDOW_SIZE, window]]);
+  client.request(1).request(3).request(5);
+  await client.of(FrameType.HEADERS, 5);
+  expect(mayWrite).toBe(false);
+  return { client, streams };
 }
-
-const opened = (client: Client, streamId: number) => client.of(FrameType.HEADERS, streamId);
 
 describe("a stream that was never written to", () => {
   it("waits until the others have sent most of what they had", async () => {
-    const { asked } = crowd();
-    const client = new Client([[Setting.INITIAL_WINDOW_SIZE, 0]]);
-    client.request(1).request(3).request(5);
-    await opened(client, 5);
-    expect(asked.get(5)).toBe(false);
+    const { client } = await crowd(0);
     client.window(0, MUCH.length * 3);
     client.window(1, MUCH.length);
     expect(await client.body(1)).toHaveLength(MUCH.length);
@@ -47,31 +49,19 @@ describe("a stream that was never written to", () => {
   });
 
   it("does not wait for those that are not read when it could send at once", async () => {
-    const { asked } = crowd();
-    const client = new Client([[Setting.INITIAL_WINDOW_SIZE, 0]]);
-    client.request(1).request(3).request(5);
-    await opened(client, 5);
-    expect(asked.get(5)).toBe(false);
+    const { client } = await crowd(0);
     client.window(5, 10);
     expect((await client.body(5)).toString()).toBe("short");
   });
 
   it("goes on when the window of all streams opens", async () => {
-    const { asked } = crowd();
-    const client = new Client([[Setting.INITIAL_WINDOW_SIZE, 65_535]]);
-    client.request(1).request(3).request(5);
-    await opened(client, 5);
-    expect(asked.get(5)).toBe(false);
+    const { client } = await crowd(65_535);
     client.window(0, 200_000);
     expect((await client.body(5)).toString()).toBe("short");
   });
 
   it("goes on when those that crowded it out are gone", async () => {
-    const { streams, asked } = crowd();
-    const client = new Client([[Setting.INITIAL_WINDOW_SIZE, 0]]);
-    client.request(1).request(3).request(5);
-    await opened(client, 5);
-    expect(asked.get(5)).toBe(false);
+    const { client, streams } = await crowd(0);
     const wrote = new Promise<void>((resolve) => streams.get(5)?.on("drain", resolve));
     for (const id of [1, 3]) client.send(frame(FrameType.RST_STREAM, 0, id, number(ErrorCode.CANCEL)));
     await wrote;
