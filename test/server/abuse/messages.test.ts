@@ -131,9 +131,14 @@ describe("JSON", () => {
     await expectServing(url);
   });
 
-  it("a __proto__ at the top is not a field", async () => {
+  it("a __proto__ at the top is not a field, and refused as all that are none", async () => {
     const response = await postJson(running.url, REGISTER, '{"__proto__":{"agentId":"evil"},"agentId":"good"}');
-    expect(await response.json()).toMatchObject({ agent: { agentId: "good" } });
+    const failure = failureFromJson(await response.json());
+    expect([response.status, failure.code]).toEqual([400, "INVALID_ARGUMENT"]);
+    expect(failure.message).toContain('key "__proto__" is unknown');
+    for (const agentId of ["evil", "good"]) {
+      expect((await postJson(running.url, "opscore.v1.AgentService/GetAgent", { agentId })).status).toBe(404);
+    }
   });
 });
 
