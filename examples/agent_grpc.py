@@ -112,6 +112,7 @@ while limit is None or len(seen) < limit:
             kind="unary_stream",
             timeout=None,
             agent_id=AGENT_ID,
+            agent_incarnation=incarnation,
             include_snapshot=True,
             resume_token=token,
         ):

@@ -96,8 +96,11 @@ export function createWatchHandlers(deps: {
       const filter = {
         namespace,
         agentId: optionalId(bad, "agent_id", request.agentId),
+        agentIncarnation: count(bad, "agent_incarnation", request.agentIncarnation),
         sessionIds: ids(bad, "session_ids", request.sessionIds, limits.watchedIds),
       };
+      if (filter.agentId === "" && filter.agentIncarnation !== 0)
+        bad.add("agent_id", "must be set with agent_incarnation");
       const start = readStart(bad, request, limits);
       bad.throwIfAny();
       return new PushStream(tasks.watch(new TaskFilter(filter), start), () => context.signal);

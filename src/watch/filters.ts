@@ -172,6 +172,8 @@ export interface TaskFilterFields {
   readonly namespace: string;
   /** Tasks that it has, and what becomes of them. Empty: of any or none. */
   readonly agentId: string;
+  /** Only what was leased to this incarnation of the agent. 0: to any. */
+  readonly agentIncarnation: number;
   /** Empty: of all. */
   readonly sessionIds: readonly string[];
 }
@@ -182,11 +184,11 @@ export class TaskFilter implements Filter<TaskEvent, TaskRecord> {
   private readonly sessionIds: ReadonlySet<string> | undefined;
 
   constructor(private readonly fields: TaskFilterFields) {
-    const { namespace, agentId } = fields;
+    const { namespace, agentId, agentIncarnation } = fields;
     const sessionIds = sorted(fields.sessionIds);
     // An agent has few tasks, a session may have many.
     const by = agentId !== "" ? "agent" : sessionIds.length > 0 ? "id" : "all";
-    this.key = JSON.stringify(["task", namespace, agentId, sessionIds]);
+    this.key = JSON.stringify(["task", namespace, agentId, agentIncarnation, sessionIds]);
     this.index = { kind: "task", namespace, by, ids: by === "agent" ? [agentId] : sessionIds };
     this.sessionIds = sessionIds.length > 0 ? new Set(sessionIds) : undefined;
   }
@@ -202,9 +204,11 @@ export class TaskFilter implements Filter<TaskEvent, TaskRecord> {
     return this.isAbout(task) && (this.fields.agentId === "" || task.status === TaskStatus.LEASED);
   }
 
-  private isAbout({ namespace, sessionId, agentId }: TaskRecord): boolean {
+  private isAbout({ namespace, sessionId, agentId, agentIncarnation }: TaskRecord): boolean {
     const { fields } = this;
     if (namespace !== fields.namespace || (fields.agentId !== "" && fields.agentId !== agentId)) return false;
+    // A task keeps the incarnation of its last lease, so whoever had it sees it go.
+    if (fields.agentIncarnation !== 0 && fields.agentIncarnation !== agentIncarnation) return false;
     return this.sessionIds?.has(sessionId) ?? true;
   }
 }

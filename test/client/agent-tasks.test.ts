@@ -242,6 +242,26 @@ describe("an agent", () => {
     expect(() => first.tasks()).toThrow("was replaced by incarnation 2");
   });
 
+  test("gets nothing of what is given to the process that took its place, also before it knows of it", async () => {
+    const { url } = await startServer();
+    const client = clientOf(url);
+    const first = await agentOf(client);
+    const late = first.tasks().next();
+    // What its open watch makes it say.
+    await client.states.waitForState({ agentId: "a", states: [State.IDLE] });
+    const second = await agentOf(client);
+    await trigger(client, CHAIN);
+    for await (const task of second.tasks()) {
+      expect(task.message).toMatchObject({ attempt: 1, agentIncarnation: 2n });
+      await task.complete();
+      if (task.taskId === "two") break;
+    }
+    expect((await ended(client)).status).toBe(SessionStatus.COMPLETED);
+    expect(first.status).toBe("connected");
+    await expect(first.idle()).rejects.toThrow("was replaced by incarnation 2");
+    expect(await late).toEqual({ done: true, value: undefined });
+  });
+
   test("takes tasks once at a time, and only on its stream", async () => {
     const { url } = await startServer();
     const client = clientOf(url);
@@ -297,6 +317,24 @@ describe("over a line that is cut", () => {
     await (await next(tasks)).complete();
     expect((await ended(direct)).status).toBe(SessionStatus.COMPLETED);
   });
+});
+
+test("a server that is restarted without its memory gives tasks that are called as those it forgot", async () => {
+  const server = await RestartableServer.start();
+  const client = clientOf(server.url);
+  const tasks = (await agentOf(client, { maxConcurrentTasks: 2 })).tasks();
+  await trigger(client, [{ taskId: "one" }, { taskId: "two" }]);
+  const before = new Map([await next(tasks), await next(tasks)].map((task) => [task.taskId, task]));
+  await before.get("one")?.complete();
+  await server.restart();
+  await trigger(client, [{ taskId: "one" }, { taskId: "two" }]);
+  for (const task of [await next(tasks), await next(tasks)]) {
+    expect(task.attempt).toBe(1);
+    await task.complete({ again: task.taskId });
+  }
+  const { result } = await ended(client);
+  expect(result).toEqual({ one: { again: "one" }, two: { again: "two" } });
+  await expect(before.get("two")?.complete()).rejects.toThrow(TaskEndedError);
 });
 
 test("a server that is restarted without its memory: what it forgot is lost, and new tasks come", async () => {

@@ -7,7 +7,7 @@ import { aCancellation, aChain, aCompletion, aFailure, aLease, aRun, aTask, aTas
 export type Memory = ReturnType<typeof createMemoryStorage>;
 
 export function taskFilter(fields: Partial<TaskFilterFields> = {}): TaskFilter {
-  return new TaskFilter({ namespace: NAMESPACE, agentId: "", sessionIds: [], ...fields });
+  return new TaskFilter({ namespace: NAMESPACE, agentId: "", agentIncarnation: 0, sessionIds: [], ...fields });
 }
 
 /** Two sessions: `s/t` comes to `a`, goes back, comes to `b`, fails, is retried, comes to `a` again and is done; `other/t` goes to `a` and is called off. */

@@ -63,6 +63,30 @@ describe("a task filter", () => {
     expect(matched({ agentId: "a" }, changes)).toEqual(["TASK s/t: READY>LEASED", "TASK s/t: LEASED>READY"]);
   });
 
+  it("shows an incarnation of an agent what was leased to it, and nothing of its successor's or its predecessor's", () => {
+    const changes = changesOf((storage) => {
+      storage.startSession(aRun([aTask("t")]));
+      storage.leaseTask(aLease("t"));
+      storage.failTask(aFailure("t"));
+      storage.leaseTask(aLease("t", 2, { agentIncarnation: 2 }));
+      storage.failTask(aFailure("t", 2));
+    });
+    const [begin, end] = ["TASK s/t: READY>LEASED", "TASK s/t: LEASED>READY"];
+    expect(matched({ agentId: "a" }, changes)).toEqual([begin, end, begin, end]);
+    const attempts = (agentIncarnation: number) =>
+      changes.flatMap((change) => {
+        const event = filter({ agentId: "a", agentIncarnation }).match(change);
+        return event?.kind === "task" ? [`${event.task.attempt} ${describeChange(event)}`] : [];
+      });
+    expect(attempts(1)).toEqual([`1 ${begin}`, `1 ${end}`]);
+    expect(attempts(2)).toEqual([`2 ${begin}`, `2 ${end}`]);
+    expect(attempts(3)).toEqual([]);
+    const leased = changes.flatMap((change) => (change.kind === "task" ? [change.task] : []));
+    const admitted = (agentIncarnation: number) =>
+      leased.filter((task) => filter({ agentId: "a", agentIncarnation }).admits(task)).map(({ attempt }) => attempt);
+    expect([admitted(0), admitted(1), admitted(2)]).toEqual([[1, 2], [1], [2]]);
+  });
+
   it("admits to a snapshot of an agent only what it has", () => {
     const tasks = changesOf(play).flatMap((change) => (change.kind === "task" ? [change.task] : []));
     const admitted = (fields: Partial<TaskFilterFields>) =>
@@ -81,6 +105,8 @@ describe("a task filter", () => {
       filter({ namespace: "elsewhere" }),
       filter({ agentId: "a" }),
       filter({ agentId: "b" }),
+      filter({ agentId: "a", agentIncarnation: 1 }),
+      filter({ agentId: "a", agentIncarnation: 2 }),
       filter({ sessionIds: ["a"] }),
       filter({ sessionIds: ["a", "b"] }),
       filter({ agentId: "a", sessionIds: ["a"] }),

@@ -61,6 +61,8 @@ export class Agent implements AsyncDisposable {
       outbox: this.outbox,
       listeners: this.listeners,
       repeat: (state, content) => void this.enqueue(state, content),
+      onForgotten: () => this.supply?.interrupt(),
+      onRegistered: () => this.supply?.begin(),
     });
   }
 
@@ -74,7 +76,12 @@ export class Agent implements AsyncDisposable {
   static async start(options: AgentOptions): Promise<Agent> {
     const agent = new Agent(options);
     await agent.loop.start(options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS, options.signal);
-    agent.loop.onEnd(options.client.onClose(() => agent.halt("stopped", clientClosed())));
+    agent.loop.onEnd(
+      options.client.onClose(() => {
+        agent.halt("stopped", clientClosed());
+        void agent.supply?.close();
+      }),
+    );
     agent.on("superseded", (failure) => {
       agent.over = failure;
       agent.supply?.lose();
@@ -164,7 +171,7 @@ export class Agent implements AsyncDisposable {
     this.supply = new AgentTasks({
       client: this.options.client,
       agentId: this.agentId,
-      incarnation: () => this.incarnation,
+      registration: () => this.loop.registration,
       reconnect: this.reconnect,
       scheduler: this.scheduler,
       idle: () => void this.idle(),

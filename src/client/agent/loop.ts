@@ -19,6 +19,10 @@ export interface AgentLoopOptions {
   readonly listeners: Listeners<AgentEvents>;
   /** Makes a report of what the server has forgotten. */
   readonly repeat: (state: State, content: ReportContent) => void;
+  /** The server does not know the agent any more. */
+  readonly onForgotten: () => void;
+  /** The agent has registered again. */
+  readonly onRegistered: () => void;
 }
 
 /** One call of the loop, and the report that it carries, if any. */
@@ -117,6 +121,11 @@ export class AgentLoop {
     this.wake?.();
   }
 
+  /** The incarnation that the server knows; undefined while it has to be told of the agent again. */
+  get registration(): bigint | undefined {
+    return this.registered ? this.incarnation : undefined;
+  }
+
   /** Asks the server for a sign that it knows the agent, as soon as may be. */
   confirm(): void {
     this.renewAt = this.options.scheduler.monotonic();
@@ -145,7 +154,7 @@ export class AgentLoop {
   }
 
   private async register(): Promise<void> {
-    const { agent, leaseTtlMs, outbox, repeat } = this.options;
+    const { agent, leaseTtlMs, outbox, repeat, onRegistered } = this.options;
     const again = this.incarnation !== 0n;
     const response = await agent.client.agents.registerAgent(
       {
@@ -175,6 +184,7 @@ export class AgentLoop {
     if (again && this.lastAccepted !== undefined && outbox.size === 0) {
       repeat(this.lastAccepted.state, this.lastAccepted.content);
     }
+    if (again) onRegistered();
   }
 
   private async renew(): Promise<void> {
@@ -225,7 +235,7 @@ export class AgentLoop {
 
   private async failed(failure: ConnectError, report: Report | undefined): Promise<void> {
     if (this.ending.hasEnded()) return;
-    const { listeners, outbox, reconnect, scheduler } = this.options;
+    const { listeners, outbox, reconnect, scheduler, onForgotten } = this.options;
     this.failures += 1;
     switch (verdict(failure)) {
       case "superseded":
@@ -245,6 +255,7 @@ export class AgentLoop {
         return;
       case "unregistered":
         this.registered = false;
+        onForgotten();
         // One registration is due at once; if the last one did not help, the next must not follow as fast as it can.
         if (this.fruitless <= 1) return;
         this.failures = this.fruitless - 1;

@@ -3,7 +3,8 @@ import type { OpsCoreClient } from "../client.js";
 import { Ending } from "../ending.js";
 import type { RetryPolicy } from "../retry-policy.js";
 import { pause, type Scheduler } from "../scheduler.js";
-import type { TaskWatch } from "../watch/watches.js";
+import type { Resync, Synced } from "../watch/resuming-stream.js";
+import type { TaskEntry, TaskWatch } from "../watch/watches.js";
 import { AgentTask, type TaskEnd, type TaskHost } from "./task.js";
 
 /** How many answered attempts are remembered, in case the server's answer and its snapshot cross. */
@@ -15,8 +16,8 @@ const GIVE_BACK_MS = 2_000;
 export interface AgentTasksHost {
   readonly client: Pick<OpsCoreClient, "tasks" | "watchTasks">;
   readonly agentId: string;
-  /** The fencing number of the agent's registration by now. */
-  readonly incarnation: () => bigint;
+  /** The fencing number of the agent's registration; undefined while the server has to be told of it again. */
+  readonly registration: () => bigint | undefined;
   readonly reconnect: RetryPolicy;
   readonly scheduler: Scheduler;
   readonly idle: () => void;
@@ -44,7 +45,8 @@ const DONE: Result = { done: true, value: undefined };
  * the server.
  */
 export class AgentTasks implements AsyncIterableIterator<AgentTask, undefined>, AsyncDisposable {
-  private readonly watch: TaskWatch;
+  /** Of the tasks of one registration; the next has its own. Undefined: there is none at the moment. */
+  private watch: TaskWatch | undefined;
   /** What the agent has, handed over or not, by session and task. */
   private readonly held = new Map<string, AgentTask>();
   /** What is held and not handed over yet. */
@@ -61,9 +63,7 @@ export class AgentTasks implements AsyncIterableIterator<AgentTask, undefined>, 
 
   /** @internal */
   constructor(private readonly host: AgentTasksHost) {
-    const { client, agentId, reconnect } = host;
-    this.watch = client.watchTasks({ agentId }, { reconnect });
-    void this.follow();
+    this.begin();
   }
 
   next(): Promise<Result> {
@@ -99,43 +99,82 @@ export class AgentTasks implements AsyncIterableIterator<AgentTask, undefined>, 
   }
 
   /**
+   * The agent is registered.
+   *
+   * @internal
+   */
+  begin(): void {
+    const { client, agentId, registration, reconnect } = this.host;
+    const agentIncarnation = registration();
+    if (agentIncarnation === undefined || this.closing !== undefined) return;
+    const watch = client.watchTasks({ agentId, agentIncarnation }, { reconnect });
+    this.watch = watch;
+    void this.follow(watch);
+  }
+
+  /**
+   * The server does not know the agent any more: what it has is not its any more.
+   *
+   * @internal
+   */
+  interrupt(): void {
+    const { watch } = this;
+    if (watch === undefined || this.closing !== undefined) return;
+    this.watch = undefined;
+    watch.close();
+    for (const task of this.held.values()) task.supersede("lost");
+    // A server that forgot the agent may have forgotten sessions too: the same ids with the same attempts can come again.
+    this.held.clear();
+    this.answered.clear();
+  }
+
+  /**
    * The agent is another process's by now.
    *
    * @internal
    */
   lose(): void {
     this.closing ??= Promise.resolve();
-    this.watch.close();
+    this.watch?.close();
     for (const task of this.held.values()) task.supersede("lost");
     this.settle();
     this.host.onClose();
   }
 
-  private async follow(): Promise<void> {
+  private async follow(watch: TaskWatch): Promise<void> {
+    let failure: unknown;
+    this.listed = new Set();
     try {
-      for await (const item of this.watch) {
-        switch (item.type) {
-          case "resync":
-            this.listed = new Set();
-            this.host.onResync();
-            break;
-          case "snapshot":
-            this.listed?.add(keyOf(item.task));
-            this.take(item.task, false);
-            break;
-          case "synced":
-            this.compare();
-            break;
-          case "event":
-            if (item.event.task !== undefined) this.take(item.event.task, true);
-            break;
-        }
+      for await (const item of watch) {
+        if (this.watch !== watch) return;
+        this.onItem(item);
       }
     } catch (thrown) {
-      this.failure = thrown;
+      failure = thrown;
     }
+    if (this.watch !== watch) return;
     // Closed here, or with the client, or refused: in each case nothing more comes.
+    this.failure = failure;
     await this.close();
+  }
+
+  private onItem(item: TaskEntry | Synced | Resync): void {
+    switch (item.type) {
+      case "resync":
+        this.listed = new Set();
+        this.host.onResync();
+        break;
+      case "snapshot":
+        this.listed?.add(keyOf(item.task));
+        this.take(item.task, false);
+        break;
+      case "synced":
+        this.compare();
+        break;
+      case "event":
+        if (item.event.task !== undefined) this.take(item.event.task, true);
+        break;
+    }
   }
 
   private take(task: Task, isNew: boolean): void {
@@ -148,8 +187,6 @@ export class AgentTasks implements AsyncIterableIterator<AgentTask, undefined>, 
     }
     if (task.attempt <= Math.max(before?.attempt ?? 0, this.answered.get(key) ?? 0)) return;
     before?.supersede("lost");
-    // Of an earlier registration: the server takes it back.
-    if (task.agentIncarnation < this.host.incarnation()) return;
     const held = new AgentTask(task, isNew, this.taskHost);
     this.held.set(key, held);
     const taker = this.takers.shift();
@@ -174,13 +211,11 @@ export class AgentTasks implements AsyncIterableIterator<AgentTask, undefined>, 
 
   private readonly onOver = (task: AgentTask): void => {
     const key = keyOf(task);
-    this.answered.delete(key);
-    this.answered.set(key, task.attempt);
-    for (const oldest of this.answered.keys()) {
-      if (this.answered.size <= REMEMBERED) break;
-      this.answered.delete(oldest);
+    // Else a later attempt has its place, or a later registration.
+    if (this.held.get(key) === task) {
+      this.held.delete(key);
+      this.remember(key, task.attempt);
     }
-    if (this.held.get(key) === task) this.held.delete(key);
     const place = this.waiting.indexOf(task);
     if (place >= 0) this.waiting.splice(place, 1);
     if (!this.working.delete(task) || this.closing !== undefined) return;
@@ -189,13 +224,22 @@ export class AgentTasks implements AsyncIterableIterator<AgentTask, undefined>, 
     else this.host.active(other);
   };
 
+  private remember(key: string, attempt: number): void {
+    this.answered.delete(key);
+    this.answered.set(key, attempt);
+    for (const oldest of this.answered.keys()) {
+      if (this.answered.size <= REMEMBERED) break;
+      this.answered.delete(oldest);
+    }
+  }
+
   private get taskHost(): TaskHost {
     const { client, reconnect, scheduler } = this.host;
     return { calls: client.tasks, reconnect, scheduler, onOver: this.onOver };
   }
 
   private async end(): Promise<void> {
-    this.watch.close();
+    this.watch?.close();
     this.settle();
     const { scheduler, notTaking, onClose } = this.host;
     this.waiting.length = 0;

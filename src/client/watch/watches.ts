@@ -55,6 +55,8 @@ export interface SessionFilter {
 export interface TaskFilter {
   /** Only tasks that this agent has, and what becomes of them. */
   readonly agentId?: string | undefined;
+  /** With `agentId`: only tasks that were leased to this incarnation of it. */
+  readonly agentIncarnation?: bigint | undefined;
   /** Only tasks of these sessions, which need not exist yet. At most 10,000. */
   readonly sessionIds?: readonly string[] | undefined;
 }
@@ -161,6 +163,7 @@ export function watchSessions(context: WatchContext, filter: SessionFilter, opti
 export function watchTasks(context: WatchContext, filter: TaskFilter, options: WatchOptions): TaskWatch {
   const request = {
     agentId: filter.agentId ?? "",
+    agentIncarnation: filter.agentIncarnation ?? 0n,
     sessionIds: [...(filter.sessionIds ?? [])],
     progressInterval: durationFromMs(options.progressIntervalMs ?? DEFAULT_PROGRESS_MS),
   };

@@ -16,7 +16,8 @@ export const TASK_METHODS: Methods = {
     base: {},
     harmless: ["include_snapshot", "resume_token"],
     bad: {
-      agent_id: badIds("agentId", "agent_id"),
+      agent_id: [[{ agentIncarnation: 1n }, "agent_id"], ...badIds("agentId", "agent_id")],
+      agent_incarnation: [[{ agentIncarnation: -1n }, "agent_incarnation", "agent_id"]],
       session_ids: badIdLists("sessionIds", "session_ids"),
       progress_interval: badProgress,
     },
