@@ -5,6 +5,7 @@
 import type { IncomingHttpHeaders } from "node:http2";
 import type { Socket } from "node:net";
 import { ClientFrames } from "./client-frames.js";
+import { Farewell } from "./farewell.js";
 import { FrameReader } from "./frame-reader.js";
 import { HpackError } from "./hpack/index.js";
 import { MAX_LIST_BYTES, type IncomingHeaders } from "./incoming-headers.js";
@@ -29,8 +30,6 @@ import { StreamIds } from "./stream-ids.js";
 import { Stream, type StreamOwner } from "./stream.js";
 import { StreamTable } from "./stream-table.js";
 
-/** For how long a client may take nothing of what was said last on a connection that is over, in milliseconds. */
-const LINGER_MS = 1_000;
 const NOTHING = Buffer.alloc(0);
 
 export interface ConnectionOptions {
@@ -60,7 +59,7 @@ export class Connection implements StreamOwner {
   private receiveWindow = WINDOW_BYTES;
   private credit = 0;
   private over = false;
-  private failing: NodeJS.Timeout | undefined;
+  private readonly farewell: Farewell;
 
   constructor(
     private readonly socket: Socket,
@@ -69,6 +68,7 @@ export class Connection implements StreamOwner {
     const output = new Output(socket, options.stallMs, () => this.drained());
     this.output = output;
     this.pings = new Pings(output, options.keepaliveIntervalMs);
+    this.farewell = new Farewell(socket, output, this.pings, options.stallMs);
     const frames = new ClientFrames(this);
     this.reader = new FrameReader(frames.handle.bind(frames), () => this.over || output.isStuffed);
     this.output.frame(
@@ -87,10 +87,7 @@ export class Connection implements StreamOwner {
       .on("error", () => socket.destroy())
       .on("timeout", () => socket.destroy())
       .on("end", () => this.clientEnded())
-      .on("close", () => {
-        clearTimeout(this.failing);
-        this.finish();
-      });
+      .on("close", () => this.finish());
   }
 
   /** Closes the connection of a client that has vanished. */
@@ -250,6 +247,7 @@ export class Connection implements StreamOwner {
 
   private drained(): void {
     this.pings.progress();
+    this.farewell.drained();
     this.room.opened();
     // What had come before the client was read from no more.
     this.receive(NOTHING);
@@ -258,42 +256,21 @@ export class Connection implements StreamOwner {
   private fail(code: number): void {
     this.output.goAway(this.ids.last, code);
     this.end();
-    // However much it still says, and however slowly it reads.
-    this.closeSoon();
+    this.farewell.closeSoon();
   }
 
-  /**
-   * Says no more, and waits for the client to do the same: a connection that is closed with something unread in it is reset, and what
-   * was sent last would be lost with it.
-   */
   private end(): void {
-    this.output.flush();
-    this.socket.end();
-    // What it still says then is thrown away, and must not keep the connection.
-    this.socket.once("finish", () => this.closeSoon());
-    this.linger();
-  }
-
-  private closeSoon(): void {
-    this.failing ??= setTimeout(() => this.socket.destroy(), LINGER_MS).unref();
-  }
-
-  /** Lets the client take what is on its way, as long as it takes some of it again and again. */
-  private linger(): void {
-    this.socket.setTimeout(LINGER_MS);
+    this.farewell.say();
     this.finish();
   }
 
-  /** The client says nothing more, not even that it has read: what was answered is on its way, and nobody waits for the rest. */
   private clientEnded(): void {
-    this.output.flush();
-    if (this.socket.writableLength === 0) this.socket.destroy();
-    else this.socket.destroySoon();
-    this.linger();
+    this.farewell.answer();
+    this.finish();
   }
 
   private closeWhenDone(): void {
-    if (this.streams.size === 0 && !this.over) this.end();
+    if (this.streams.size === 0 && !this.over) this.farewell.whenRead(() => this.end());
   }
 
   private finish(): void {

@@ -17,6 +17,9 @@ export class Pings {
   private silence = 0;
   /** What had been written by then, in bytes. */
   private written = 0;
+  /** The next answer that tells how much was read, and how much that is, in bytes of what was written. */
+  private mark: { readonly answer: number; readonly written: number } | undefined;
+  private read = 0;
   private readonly bytesPerInterval: number;
 
   /** @param intervalMs how often {@link check} is called, in milliseconds */
@@ -25,6 +28,11 @@ export class Pings {
     intervalMs: number,
   ) {
     this.bytesPerInterval = (SLOW_READER_RATE * intervalMs) / 1000;
+  }
+
+  /** What the client may not have read yet of what was written, in bytes; as far as its answers tell. */
+  get unread(): number {
+    return this.output.written - this.read;
   }
 
   /** Something has come. */
@@ -41,12 +49,18 @@ export class Pings {
   /** @param onAnswer called when the client has answered, by when it has also read all that was written before */
   ask(onAnswer?: () => void): void {
     this.asked += 1;
+    this.mark ??= { answer: this.asked, written: this.output.written };
     if (onAnswer !== undefined) this.waiting.push({ answer: this.asked, onAnswer });
     this.output.frame(FrameType.PING, 0, 0, PING);
   }
 
   answered(): void {
     this.answers += 1;
+    const { mark } = this;
+    if (mark !== undefined && this.answers >= mark.answer) {
+      this.read = mark.written;
+      this.mark = undefined;
+    }
     while ((this.waiting[0]?.answer ?? Infinity) <= this.answers) this.waiting.shift()?.onAnswer();
   }
 

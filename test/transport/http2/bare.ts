@@ -5,7 +5,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { afterEach, beforeEach, onTestFinished } from "vitest";
 import { Connection } from "../../../src/transport/http2/connection.js";
 import { encodeHeaders } from "../../../src/transport/http2/hpack/index.js";
-import { Flag, FrameType, PREFACE } from "../../../src/transport/http2/protocol.js";
+import { Flag, FrameType, MAX_WINDOW_BYTES, PREFACE, Setting } from "../../../src/transport/http2/protocol.js";
 import { encodeSettings } from "../../../src/transport/http2/settings.js";
 import type { Stream } from "../../../src/transport/http2/stream.js";
 import { frame } from "../../server/abuse/raw.js";
@@ -71,6 +71,17 @@ export function echo(stream: Stream): void {
     stream.on("wantTrailers", () => stream.sendTrailers({ "x-bytes": String(Buffer.concat(chunks).length) }));
     stream.end(Buffer.concat(chunks));
   });
+}
+
+/** A client that has asked for an answer of so many bytes and could be sent all of it. */
+export function reader(bytes: number): Client {
+  bare.serve = (stream) => {
+    stream.on("data", () => undefined);
+    stream.respond({ ":status": 200 }, {});
+    stream.end(Buffer.alloc(bytes));
+  };
+  const client = new Client([[Setting.INITIAL_WINDOW_SIZE, MAX_WINDOW_BYTES]]);
+  return client.window(0, bytes).request(1);
 }
 
 /** A client that sends the frames it is told to. */
@@ -157,11 +168,12 @@ export class Client {
     this.socket.resume();
   }
 
-  /** Reads something after each break of so many milliseconds. */
+  /** Reads something after each break of so many milliseconds, and says so. */
   takeBreaks(breaks: number, ms: number): void {
     if (breaks === 0) return;
     this.socket.pause();
     setTimeout(() => {
+      this.window(0, 1);
       this.socket.resume();
       this.socket.once("data", () => this.takeBreaks(breaks - 1, ms));
     }, ms);

@@ -1,11 +1,11 @@
 /** Which clients are taken for vanished. */
 import { describe, expect, it, onTestFinished } from "vitest";
-import { Flag, FrameType, MAX_WINDOW_BYTES, Setting } from "../../../src/transport/http2/protocol.js";
+import { Flag, FrameType } from "../../../src/transport/http2/protocol.js";
 import type { Connection } from "../../../src/transport/http2/connection.js";
-import { bare, Client, KEEPALIVE_MS, useBareServer } from "./bare.js";
+import { bare, Client, KEEPALIVE_MS, reader, useBareServer } from "./bare.js";
 
 /** More than is read ahead of what was sent. */
-const MUCH = Buffer.alloc(16 * 1024 * 1024);
+const MUCH = 16 * 1024 * 1024;
 
 useBareServer();
 
@@ -15,17 +15,6 @@ async function connectionOf(client: Client): Promise<Connection> {
   const [connection] = bare.connections;
   if (connection === undefined) throw new Error("nobody has connected");
   return connection;
-}
-
-/** A client that has asked for much and could be sent all of it. */
-function reader(much = MUCH): Client {
-  bare.serve = (stream) => {
-    stream.on("data", () => undefined);
-    stream.respond({ ":status": 200 }, {});
-    stream.end(much);
-  };
-  const client = new Client([[Setting.INITIAL_WINDOW_SIZE, MAX_WINDOW_BYTES]]);
-  return client.window(0, MUCH.length).request(1);
 }
 
 describe("a client that is asked whether it is there", () => {
@@ -52,20 +41,20 @@ describe("a client that is asked whether it is there", () => {
 
 describe("a client that has much to read", () => {
   it("is not asked before it has read it", async () => {
-    const client = reader();
+    const client = reader(MUCH);
     const connection = await connectionOf(client);
     await client.of(FrameType.HEADERS, 1);
     client.pause();
     for (let times = 0; times < 3; times += 1) connection.checkAlive();
     client.resume();
-    expect(await client.body(1)).toHaveLength(MUCH.length);
+    expect(await client.body(1)).toHaveLength(MUCH);
     connection.checkAlive();
     await client.of(FrameType.PING);
   });
 
   it("has the longer to answer the more there is for it to read before, but not for ever", async () => {
     // All of it is with the systems of both sides, which do not tell how much of it was read.
-    const client = reader(Buffer.alloc(400_000));
+    const client = reader(400_000);
     const connection = await connectionOf(client);
     await client.of(FrameType.HEADERS, 1);
     client.pause();
@@ -77,17 +66,17 @@ describe("a client that has much to read", () => {
 
   it("is kept as long as it goes on reading, however slowly", async () => {
     bare.stallMs = 2_000;
-    const client = reader();
+    const client = reader(MUCH);
     const connection = await connectionOf(client);
     const keepalive = setInterval(() => connection.checkAlive(), KEEPALIVE_MS);
     onTestFinished(() => clearInterval(keepalive));
     client.takeBreaks(100, 20);
-    expect(await client.body(1)).toHaveLength(MUCH.length);
+    expect(await client.body(1)).toHaveLength(MUCH);
   });
 
   it("is disconnected when it does not read", async () => {
     bare.stallMs = 200;
-    const client = reader();
+    const client = reader(MUCH);
     await client.of(FrameType.HEADERS, 1);
     client.pause();
     const [socket] = bare.sockets;
