@@ -44,6 +44,19 @@ function reasonText(reason: unknown): string {
   return String(reason);
 }
 
+/** Sends back what comes, and notes how that ended. */
+export async function* echoUntilLeft({ messages, run }: Served): AsyncGenerator<BytesValue> {
+  try {
+    for await (const each of messages) yield each;
+    run.note("ended");
+  } catch (thrown) {
+    run.note(`failed: ${codeName(ConnectError.from(thrown).code)}`);
+    throw thrown;
+  } finally {
+    run.reach("left");
+  }
+}
+
 /** Never answers. */
 export function never(): Promise<never> {
   return new Promise(() => undefined);

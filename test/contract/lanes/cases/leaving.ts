@@ -1,11 +1,9 @@
 /** Clients that leave, by whichever way HTTP/2 has. */
-import { ConnectError } from "@connectrpc/connect";
-import { codeName } from "../../../../src/interceptors/index.js";
 import type { Case, RawCalling } from "../case.js";
 import { envelope } from "../clients/raw.js";
 import { message } from "../service.js";
 import { ask, askWithoutReading } from "./callers.js";
-import { begunAndAborted, ListSource, never, noteAbort, pushed } from "./handlers.js";
+import { begunAndAborted, echoUntilLeft, ListSource, never, noteAbort, pushed } from "./handlers.js";
 
 const NO_ERROR = 0;
 const INTERNAL_ERROR = 2;
@@ -29,6 +27,18 @@ async function leaveWhenBegun(call: RawCalling, leave: Leave): Promise<void> {
   await ask(call);
   await call.run.when("begun");
   leave(call);
+}
+
+async function leaveWhenAnswered(call: RawCalling, leave: Leave): Promise<void> {
+  await ask(call);
+  await call.next();
+  leave(call);
+}
+
+async function leaveWithoutReading(call: RawCalling, leave: Leave): Promise<void> {
+  await askWithoutReading(call);
+  leave(call);
+  call.resume();
 }
 
 export const leaving: readonly Case[] = Object.entries(WAYS).flatMap(([way, leave]): Case[] => [
@@ -76,11 +86,7 @@ export const leaving: readonly Case[] = Object.entries(WAYS).flatMap(([way, leav
       yield await Promise.resolve(message("a"));
       await noteAbort(call);
     },
-    raw: async (call) => {
-      await ask(call);
-      await call.next();
-      leave(call);
-    },
+    raw: (call) => leaveWhenAnswered(call, leave),
     reaches: "aborted",
     code: undefined,
   },
@@ -91,39 +97,21 @@ export const leaving: readonly Case[] = Object.entries(WAYS).flatMap(([way, leav
       yield await Promise.resolve(message("a"));
       await never();
     },
-    raw: async (call) => {
-      await ask(call);
-      await call.next();
-      leave(call);
-    },
+    raw: (call) => leaveWhenAnswered(call, leave),
     code: undefined,
   },
   {
     name: `${way}, during a pushed stream`,
     kind: "ServerStream",
     handle: (call) => pushed(call, new ListSource(["a"], { stays: true }, () => call.run.reach("cancelled"))),
-    raw: async (call) => {
-      await ask(call);
-      await call.next();
-      leave(call);
-    },
+    raw: (call) => leaveWhenAnswered(call, leave),
     reaches: "cancelled",
     code: undefined,
   },
   {
     name: `${way}, while a handler waits for messages`,
     kind: "Bidi",
-    handle: async function* (call) {
-      try {
-        for await (const each of call.messages) yield each;
-        call.run.note("ended");
-      } catch (thrown) {
-        call.run.note(`failed: ${codeName(ConnectError.from(thrown).code)}`);
-        throw thrown;
-      } finally {
-        call.run.reach("left");
-      }
-    },
+    handle: echoUntilLeft,
     raw: async (call) => {
       await call.send("a");
       await call.next();
@@ -154,12 +142,9 @@ export const leaving: readonly Case[] = Object.entries(WAYS).flatMap(([way, leav
     kind: "Bidi",
     handle: async function* (call) {
       try {
-        for await (const each of call.messages) yield each;
-        call.run.note("ended");
-      } catch (thrown) {
-        call.run.note(`failed: ${codeName(ConnectError.from(thrown).code)}`);
-      } finally {
-        call.run.reach("left");
+        yield* echoUntilLeft(call);
+      } catch {
+        // To end well then is of no use either.
       }
     },
     raw: async (call) => {
@@ -199,11 +184,7 @@ export const leaving: readonly Case[] = Object.entries(WAYS).flatMap(([way, leav
         call.run.reach("left");
       }
     },
-    raw: async (call) => {
-      await askWithoutReading(call);
-      leave(call);
-      call.resume();
-    },
+    raw: (call) => leaveWithoutReading(call, leave),
     reaches: "left",
     countsMessages: false,
     code: undefined,
@@ -212,11 +193,7 @@ export const leaving: readonly Case[] = Object.entries(WAYS).flatMap(([way, leav
     name: `${way}, with pushed answers that it has not read`,
     kind: "ServerStream",
     handle: (call) => pushed(call, new EndlessSource(() => call.run.reach("cancelled"))),
-    raw: async (call) => {
-      await askWithoutReading(call);
-      leave(call);
-      call.resume();
-    },
+    raw: (call) => leaveWithoutReading(call, leave),
     reaches: "cancelled",
     countsMessages: false,
     code: undefined,
