@@ -1,19 +1,24 @@
 """An agent that takes tasks, in Python over plain HTTP, with nothing but the standard library.
 
-Usage: agent_http.py SERVER_URL SECRET [TASKS]
-
 It tells the server where it listens, takes each task as a signed POST, and answers by its reports: `active` with the task's id, then
-`idle`, which completes the task, or `error`, which fails it. SECRET is the server's OPSCORE_OUTBOUND_SECRET. The agent ends after so many
-TASKS, or never.
+`idle`, which completes the task, or `error`, which fails it. At its end, on Ctrl-C too, it reports `finished`: then no more tasks are
+sent to it, and one that it has not answered goes to another agent.
+
+What the server must be told at its start:
+- OPSCORE_OUTBOUND_SECRET: the SECRET. Without it the server brings no tasks to agents' endpoints.
+- OPSCORE_OUTBOUND_ALLOW_PRIVATE=true: this agent listens on 127.0.0.1, which a server does not send to otherwise.
+Where the server has an OPSCORE_API_KEY, the agent reads it from the variable of the same name.
 """
 
+import argparse
 import datetime
 import hashlib
 import hmac
 import http.server
 import json
+import os
 import queue
-import sys
+import signal
 import threading
 import time
 import urllib.request
@@ -21,15 +26,21 @@ import urllib.request
 AGENT_ID = "http-agent"
 MAX_AGE_S = 300
 
-server_url, secret = sys.argv[1:3]
-limit = int(sys.argv[3]) if len(sys.argv) > 3 else None
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("server_url", metavar="SERVER_URL", help="where the server is, such as http://127.0.0.1:8080")
+parser.add_argument("secret", metavar="SECRET", help="the server's OPSCORE_OUTBOUND_SECRET")
+parser.add_argument("limit", metavar="TASKS", type=int, nargs="?", help="end after so many tasks; by default on Ctrl-C only")
+options = parser.parse_args()
+server_url, secret, limit = options.server_url.rstrip("/"), options.secret, options.limit
 tasks = queue.Queue()
+
+headers = {"Content-Type": "application/json"}
+if "OPSCORE_API_KEY" in os.environ:
+    headers["Authorization"] = f"Bearer {os.environ['OPSCORE_API_KEY']}"
 
 
 def post(path, body):
-    request = urllib.request.Request(
-        server_url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
-    )
+    request = urllib.request.Request(server_url + path, json.dumps(body).encode(), headers, method="POST")
     with urllib.request.urlopen(request, timeout=10) as answer:
         return json.load(answer)
 
@@ -76,6 +87,10 @@ door = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Door)
 door.daemon_threads = True
 threading.Thread(target=door.serve_forever, daemon=True).start()
 
+# Who is told to stop says goodbye first, like one that is interrupted.
+for signal_number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(signal_number, signal.default_int_handler)
+
 # Any call of the API is a POST of JSON. Without a lease the agent never expires; an agent that has one calls Heartbeat.
 post(
     "/opscore.v1.AgentService/RegisterAgent",
@@ -89,17 +104,22 @@ post(
     },
 )
 
-done = 0
-while limit is None or done < limit:
-    task = tasks.get()
-    print(f"{task['taskId']}, attempt {task['attempt']}", flush=True)
-    about = {"opscore_session_id": task["sessionId"], "opscore_task_id": task["taskId"]}
-    report("active", about)
-    try:
-        result = work(task.get("parameters", {}))
-    except Exception as error:
-        report("error", {**about, "message": str(error)})
-        report("idle", {})
-    else:
-        report("idle", {**about, "result": result})
-    done += 1
+try:
+    done = 0
+    while limit is None or done < limit:
+        task = tasks.get()
+        print(f"{task['taskId']}, attempt {task['attempt']}", flush=True)
+        about = {"opscore_session_id": task["sessionId"], "opscore_task_id": task["taskId"]}
+        report("active", about)
+        try:
+            result = work(task.get("parameters", {}))
+        except Exception as error:
+            report("error", {**about, "message": str(error)})
+            report("idle", {})
+        else:
+            report("idle", {**about, "result": result})
+        done += 1
+except KeyboardInterrupt:
+    pass
+finally:
+    report("finished", {})

@@ -22,11 +22,17 @@ export function staleSequence(agentId: string, sequence: number, current: number
   return new OpsCoreError("STALE_SEQUENCE", message, { sequence: String(sequence), current: String(current) });
 }
 
-/** A precondition on an agent does not hold. */
+/** A precondition on an agent's state does not hold. */
 export function agentMismatch(agentId: string, current: State, revision: number): OpsCoreError {
   const state = stateName(current);
   const message = `agent ${agentId} is ${state} at revision ${revision}, not what was expected`;
   return new OpsCoreError("STATE_MISMATCH", message, { state, revision: String(revision) });
+}
+
+/** An agent's data, which has a revision of its own, is not what the caller has read. */
+export function recordMismatch(agentId: string, expected: number, revision: number): OpsCoreError {
+  const message = `the data of agent ${agentId} is at revision ${revision}, not ${expected}`;
+  return new OpsCoreError("STATE_MISMATCH", message, { revision: String(revision) });
 }
 
 export function illegalTransition(agentId: string, current: State, next: State): OpsCoreError {

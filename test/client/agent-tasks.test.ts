@@ -1,81 +1,12 @@
 /** Tasks as an agent takes them, over real sockets from the real server. */
-import { describe, expect, onTestFinished, test } from "vitest";
-import { SessionStatus, type Session } from "../../gen/opscore/v1/session_service_pb.js";
+import { describe, expect, test } from "vitest";
+import { SessionStatus } from "../../gen/opscore/v1/session_service_pb.js";
 import { State } from "../../gen/opscore/v1/common_pb.js";
 import { TaskStatus } from "../../gen/opscore/v1/task_service_pb.js";
-import {
-  Agent,
-  createOpsCoreClient,
-  TaskEndedError,
-  type AgentOptions,
-  type AgentTask,
-  type OpsCoreClient,
-} from "../../src/client/index.js";
+import { TaskEndedError } from "../../src/client/index.js";
 import { startServer } from "../helpers/server.js";
 import { rejection } from "./helpers/failures.js";
-import { Proxy } from "./helpers/proxy.js";
-import { RestartableServer } from "./helpers/restartable-server.js";
-
-const SOON = { reconnect: { initialBackoffMs: 1, maxBackoffMs: 20 } };
-const AT_ONCE = { initialBackoff: { seconds: 0n }, maxBackoff: { seconds: 0n } };
-
-function clientOf(baseUrl: string): OpsCoreClient {
-  const client = createOpsCoreClient({ baseUrl, retry: { initialBackoffMs: 1, maxBackoffMs: 20 } });
-  onTestFinished(() => client.close());
-  return client;
-}
-
-async function agentOf(client: OpsCoreClient, options: Partial<AgentOptions> = {}): Promise<Agent> {
-  const agent = await Agent.start({ client, agentId: "a", capabilities: ["work"], ...SOON, ...options });
-  onTestFinished(() => agent.stop({ timeoutMs: 0 }).then(() => undefined));
-  return agent;
-}
-
-async function trigger(client: OpsCoreClient, tasks: readonly object[], sessionId = "s"): Promise<Session> {
-  const { session } = await client.workflows.triggerWorkflow({
-    sessionId,
-    target: { case: "capability", value: "work" },
-    definition: { case: "workflow", value: { tasks: [...tasks] } },
-  });
-  if (session === undefined) throw new Error("no session in the answer");
-  return session;
-}
-
-/** Resolves with the session when it has ended. */
-async function ended(client: OpsCoreClient, sessionId = "s"): Promise<Session> {
-  for await (const item of client.watchSessions({ sessionIds: [sessionId] })) {
-    const session = item.type === "snapshot" ? item.session : item.type === "event" ? item.event.session : undefined;
-    if (session !== undefined && session.status >= SessionStatus.COMPLETED) return session;
-  }
-  throw new Error("the watch ended before the session");
-}
-
-/** Resolves when the task has the status. */
-async function reached(client: OpsCoreClient, taskId: string, status: TaskStatus): Promise<void> {
-  for await (const item of client.watchTasks({ sessionIds: ["s"] })) {
-    const task = item.type === "snapshot" ? item.task : item.type === "event" ? item.event.task : undefined;
-    if (task?.taskId === taskId && task.status === status) return;
-  }
-}
-
-/** Resolves with the reason when the task is not to be worked on any more. */
-function aborted({ signal }: AgentTask): Promise<unknown> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(signal.reason);
-    signal.addEventListener("abort", () => resolve(signal.reason), { once: true });
-  });
-}
-
-async function next(tasks: AsyncIterator<AgentTask, undefined>): Promise<AgentTask> {
-  const { value } = await tasks.next();
-  if (value === undefined) throw new Error("there are no more tasks");
-  return value;
-}
-
-const CHAIN = [
-  { taskId: "one", parameters: { n: 1 } },
-  { taskId: "two", dependsOn: ["one"] },
-];
+import { aborted, agentOf, AT_ONCE, CHAIN, clientOf, ended, next, trigger } from "./helpers/tasks.js";
 
 describe("an agent", () => {
   test("works through a workflow, and its states say so", async () => {
@@ -274,83 +205,4 @@ describe("an agent", () => {
     const pushed = await agentOf(client, { agentId: "b", contactEndpoint: "http://b.example" });
     expect(() => pushed.tasks()).toThrow("taskDelivery must be STREAM");
   });
-});
-
-describe("over a line that is cut", () => {
-  test("each task is handed over once, and all are done", async () => {
-    const { url } = await startServer();
-    const direct = clientOf(url);
-    const proxy = await Proxy.start(url);
-    const agent = await agentOf(clientOf(proxy.url), { maxConcurrentTasks: 4 });
-    const taskIds = Array.from({ length: 60 }, (_, i) => `t${i}`);
-    await trigger(
-      direct,
-      taskIds.map((taskId) => ({ taskId })),
-    );
-    const done = ended(direct);
-    const handedOver: string[] = [];
-    const answers: Promise<void>[] = [];
-    for await (const task of agent.tasks()) {
-      handedOver.push(`${task.taskId} ${task.attempt}`);
-      if (handedOver.length % 7 === 0) proxy.cut();
-      answers.push(task.complete({ by: task.attempt }));
-      if (handedOver.length === taskIds.length) break;
-      if (handedOver.length % 5 === 0) proxy.cut();
-    }
-    await Promise.allSettled(answers);
-    expect(handedOver.sort()).toEqual(taskIds.map((taskId) => `${taskId} 1`).sort());
-    expect((await done).status).toBe(SessionStatus.COMPLETED);
-  });
-
-  test("an answer reaches the server when it is back", async () => {
-    const { url } = await startServer();
-    const direct = clientOf(url);
-    const proxy = await Proxy.start(url);
-    const tasks = (await agentOf(clientOf(proxy.url))).tasks();
-    await trigger(direct, CHAIN);
-    const task = await next(tasks);
-    proxy.sever();
-    const answered = task.complete({ n: 2 });
-    await proxy.disconnected();
-    proxy.mend();
-    await answered;
-    await (await next(tasks)).complete();
-    expect((await ended(direct)).status).toBe(SessionStatus.COMPLETED);
-  });
-});
-
-test("a server that is restarted without its memory gives tasks that are called as those it forgot", async () => {
-  const server = await RestartableServer.start();
-  const client = clientOf(server.url);
-  const tasks = (await agentOf(client, { maxConcurrentTasks: 2 })).tasks();
-  await trigger(client, [{ taskId: "one" }, { taskId: "two" }]);
-  const before = new Map([await next(tasks), await next(tasks)].map((task) => [task.taskId, task]));
-  await before.get("one")?.complete();
-  await server.restart();
-  await trigger(client, [{ taskId: "one" }, { taskId: "two" }]);
-  for (const task of [await next(tasks), await next(tasks)]) {
-    expect(task.attempt).toBe(1);
-    await task.complete({ again: task.taskId });
-  }
-  const { result } = await ended(client);
-  expect(result).toEqual({ one: { again: "one" }, two: { again: "two" } });
-  await expect(before.get("two")?.complete()).rejects.toThrow(TaskEndedError);
-});
-
-test("a server that is restarted without its memory: what it forgot is lost, and new tasks come", async () => {
-  const server = await RestartableServer.start();
-  const client = clientOf(server.url);
-  const agent = await agentOf(client);
-  const tasks = agent.tasks();
-  await trigger(client, [{ taskId: "one" }]);
-  const task = await next(tasks);
-  const end = aborted(task);
-  await server.restart();
-  expect(await end).toMatchObject({ end: "lost" });
-  await trigger(client, [{ taskId: "two" }]);
-  const other = await next(tasks);
-  expect(other.taskId).toBe("two");
-  await other.complete();
-  expect((await ended(client)).status).toBe(SessionStatus.COMPLETED);
-  await reached(client, "two", TaskStatus.COMPLETED);
 });

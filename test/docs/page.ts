@@ -1,5 +1,5 @@
 /**
- * Runs the code of a page as a reader would: block after block, against one server, in an empty folder.
+ * Runs the code of a page as a reader would: block after block, against one server, in a folder that has nothing but the examples.
  *
  * Marks after the language say what else there is to know of a block:
  * - `ts`: a module that is checked and run. `ts check`: it is only checked.
@@ -11,7 +11,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { delimiter, join } from "node:path";
 import { tmpdir } from "node:os";
@@ -62,6 +62,7 @@ export class PageRun {
     const folder = await mkdtemp(join(tmpdir(), "opscore-docs-"));
     await mkdir(join(folder, "bin"));
     await mkdir(join(folder, "work"));
+    await symlink(join(root, "examples"), join(folder, "work/examples"));
     const command = join(folder, "bin/opscore");
     await writeFile(command, `#!/bin/sh\nexec "${process.execPath}" "${MAIN}" "$@"\n`);
     await chmod(command, 0o755);

@@ -24,6 +24,7 @@ let modules: ReadonlyMap<string, CompiledModule>;
 beforeAll(async () => {
   requireCommand("curl");
   requireCommand("openssl");
+  requireCommand("python3");
   const blocks = pages.flatMap((page) => page.blocks).filter(({ language }) => language === "ts");
   modules = await compile(new Map(blocks.map(({ id, code }) => [id, `${code}\nexport {};\n`])));
 }, 120_000);

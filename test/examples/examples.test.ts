@@ -6,12 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { State } from "../../gen/opscore/v1/common_pb.js";
 import { SessionStatus, type Session } from "../../gen/opscore/v1/session_service_pb.js";
 import { createOpsCoreClient, type OpsCoreClient } from "../../src/client/index.js";
 import type { Config } from "../../src/server.js";
 import { compile, type CompiledModule } from "../docs/snippets.js";
 import { root } from "../helpers/repository.js";
-import { plainEnvironment, run } from "../helpers/run.js";
+import { plainEnvironment, run, runToEnd } from "../helpers/run.js";
 import { startServer, type TestServer } from "../helpers/server.js";
 import { requirePythonGrpc } from "../helpers/system.js";
 
@@ -35,7 +36,7 @@ function compiled(name: string): string {
 
 async function serve(settings: Partial<Config> = {}): Promise<TestServer & { readonly client: OpsCoreClient }> {
   const running = await startServer({ ...SETTINGS, ...settings });
-  const client = createOpsCoreClient({ baseUrl: running.url });
+  const client = createOpsCoreClient({ baseUrl: running.url, apiKey: settings.apiKey });
   onTestFinished(() => client.close());
   return { ...running, client };
 }
@@ -59,6 +60,30 @@ async function runSample(client: OpsCoreClient): Promise<Session> {
   throw new Error("the watch ended before the session");
 }
 
+/** Starts an agent in Python, over plain HTTP. @param limit how many tasks it takes; not given: it goes on */
+async function startHttpAgent(settings: Partial<Config> = {}, ...limit: readonly string[]) {
+  const outboundSecret = "a secret of the test";
+  const { url, client } = await serve({ outboundSecret, outboundAllowPrivate: true, ...settings });
+  const args = [join(EXAMPLES, "agent_http.py"), url, outboundSecret, ...limit];
+  return { client, agentId: "http-agent", agent: start("python3", args, keyOf(settings)) };
+}
+
+/** Starts an agent in Python, over gRPC, likewise. */
+async function startGrpcAgent(settings: Partial<Config> = {}, ...limit: readonly string[]) {
+  const python = requirePythonGrpc();
+  const folder = await mkdtemp(join(tmpdir(), "opscore-python-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const descriptors = join(folder, "opscore.binpb");
+  await run("npx", ["buf", "build", "proto", "--output", descriptors], { cwd: root });
+  const { port, client } = await serve(settings);
+  const args = [join(EXAMPLES, "agent_grpc.py"), `127.0.0.1:${port}`, descriptors, ...limit];
+  return { client, agentId: "python-agent", agent: start(python, args, keyOf(settings)) };
+}
+
+function keyOf({ apiKey }: Partial<Config>): NodeJS.ProcessEnv {
+  return apiKey === undefined ? {} : { OPSCORE_API_KEY: apiKey };
+}
+
 async function linesOf(child: ChildProcess): Promise<readonly string[]> {
   const lines: string[] = [];
   if (child.stdout !== null) for await (const line of createInterface(child.stdout)) lines.push(line);
@@ -77,28 +102,35 @@ describe("agents", () => {
     expect(await said).toEqual(['step_1, attempt 1: {"message":"hello"}', 'step_2, attempt 1: {"message":"goodbye"}']);
   });
 
-  it("in Python, over gRPC", async () => {
-    const python = requirePythonGrpc();
-    const folder = await mkdtemp(join(tmpdir(), "opscore-python-"));
-    onTestFinished(() => rm(folder, { recursive: true }));
-    const descriptors = join(folder, "opscore.binpb");
-    await run("npx", ["buf", "build", "proto", "--output", descriptors], { cwd: root });
-    const { port, client } = await serve();
-    const agent = start(python, [join(EXAMPLES, "agent_grpc.py"), `127.0.0.1:${port}`, descriptors, "2"]);
+  it.each([
+    ["gRPC", startGrpcAgent],
+    ["plain HTTP", startHttpAgent],
+  ])("in Python, over %s", async (_lane, startAgent) => {
+    const { client, agent } = await startAgent({}, "2");
     const [said, exit] = [linesOf(agent), once(agent, "exit")];
     expect(await runSample(client)).toMatchObject({ status: SessionStatus.COMPLETED, result: RESULT });
     expect(await exit).toEqual([0, null]);
     expect(await said).toEqual(["step_1, attempt 1", "step_2, attempt 1"]);
   });
 
-  it("in Python, over plain HTTP", async () => {
-    const outboundSecret = "a secret of the test";
-    const { url, client } = await serve({ outboundSecret, outboundAllowPrivate: true });
-    const agent = start("python3", [join(EXAMPLES, "agent_http.py"), url, outboundSecret, "2"]);
-    const [said, exit] = [linesOf(agent), once(agent, "exit")];
+  // Otherwise tasks would go on being sent to who is not there any more.
+  it.each([
+    ["gRPC", "SIGINT", startGrpcAgent],
+    ["plain HTTP", "SIGINT", startHttpAgent],
+    ["plain HTTP", "SIGTERM", startHttpAgent],
+  ] as const)("in Python, over %s, says goodbye on %s", async (_lane, signal, startAgent) => {
+    const { client, agent, agentId } = await startAgent({ apiKey: "correct-horse" });
+    const exit = once(agent, "exit");
     expect(await runSample(client)).toMatchObject({ status: SessionStatus.COMPLETED, result: RESULT });
+    agent.kill(signal);
     expect(await exit).toEqual([0, null]);
-    expect(await said).toEqual(["step_1, attempt 1", "step_2, attempt 1"]);
+    expect((await client.states.getState({ agentId })).state?.state).toBe(State.FINISHED);
+  });
+
+  it.each(["agent_grpc.py", "agent_http.py"])("in Python say how they are called: %s", async (name) => {
+    const { code, stderr } = await runToEnd("python3", [join(EXAMPLES, name)]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^usage: .+\n.+: error: the following arguments are required: .+\n$/);
   });
 });
 

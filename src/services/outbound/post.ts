@@ -50,7 +50,7 @@ export function post(request: OutboundRequest): Promise<OutboundOutcome> {
   }
   // A host that is an address is not looked up.
   if (!allowInside && leadsInside(target)) {
-    return Promise.resolve({ kind: "forbidden", error: `${target.hostname} is an address inside` });
+    return Promise.resolve({ kind: "forbidden", error: forbidden(target.hostname) });
   }
   const send = target.protocol === "https:" ? httpsRequest : httpRequest;
   const deadline = AbortSignal.timeout(timeoutMs);
@@ -116,7 +116,7 @@ const lookupOutside: LookupFunction = (hostname, options, callback) => {
     }
     const hidden = addresses.find(({ address }) => isInside(address));
     if (hidden !== undefined) {
-      callback(new ForbiddenAddressError(`${hostname} is ${hidden.address}, an address inside`), []);
+      callback(new ForbiddenAddressError(forbidden(`${hostname} is ${hidden.address}, which`)), []);
       return;
     }
     const [first] = addresses;
@@ -124,3 +124,8 @@ const lookupOutside: LookupFunction = (hostname, options, callback) => {
     else callback(null, first?.address ?? "", first?.family);
   });
 };
+
+/** Says the setting too: an operator reads this in a task's error, in a webhook's, or in the log, and may have meant to send there. */
+function forbidden(what: string): string {
+  return `${what} is an address inside, and the server sends there only with OPSCORE_OUTBOUND_ALLOW_PRIVATE=true`;
+}

@@ -9,6 +9,7 @@ import { extname, join } from "node:path";
 import type { Document, LineCounter } from "yaml";
 import type { Workflow } from "../../../gen/opscore/v1/workflow_service_pb.js";
 import { fileFailure, messageOf } from "../../lib/failure-text.js";
+import { jsonFault } from "../../lib/json-fault.js";
 import { DEFAULT_LIMITS, type Limits } from "../limits.js";
 import { id, Violations } from "../validation/index.js";
 import type { Place } from "./data-object.js";
@@ -133,13 +134,20 @@ export async function parseDefinitions(
   // Loaded only now: most servers have no such files.
   const { LineCounter, parseAllDocuments } = await import("yaml");
   const lines = new LineCounter();
-  const parsed = parseAllDocuments(content.toString("utf8").replace(/^\uFEFF/, ""), {
+  const text = content.toString("utf8").replace(/^\uFEFF/, "");
+  const parsed = parseAllDocuments(text, {
     lineCounter: lines,
     prettyErrors: false,
     stringKeys: true,
   });
   const documents = Array.isArray(parsed) ? parsed.filter((document) => !isEmpty(document)) : [];
   if (documents.length === 0) throw whole("holds no definition");
+  const isJson = extname(file).toLowerCase() === ".json";
+  const fault = isJson && documents.some(cannotBeRead) ? jsonFault(text) : undefined;
+  if (fault !== undefined) {
+    const { line, col } = lines.linePos(fault.offset);
+    throw new DefinitionFileError([{ file, line, column: col, field: "", description: fault.description }]);
+  }
   const results = documents.map((document) => readDocument(file, document, lines, limits));
   const problems = results.flatMap((result) => result.problems);
   if (problems.length > 0) throw new DefinitionFileError(problems);
@@ -150,6 +158,11 @@ export async function parseDefinitions(
 function isEmpty({ contents, errors }: Document.Parsed): boolean {
   const isNothing = contents === null || ("value" in contents && contents.value === null && contents.source === "");
   return isNothing && errors.length === 0;
+}
+
+/** Whoever wrote JSON should hear what it is not in words of JSON, not of flow maps; of a key that is there twice JSON says nothing. */
+function cannotBeRead({ errors, warnings }: Document.Parsed): boolean {
+  return [...errors, ...warnings].some(({ code }) => code !== "DUPLICATE_KEY");
 }
 
 function readDocument(
@@ -194,7 +207,10 @@ interface Fault {
 }
 
 function toData(document: Document.Parsed): { readonly data: unknown; readonly faults: readonly Fault[] } {
-  const faults = [...document.errors, ...document.warnings].map(({ pos, message }) => ({ offset: pos[0], message }));
+  const faults = [...document.errors, ...document.warnings].map(({ pos, code, message }) => ({
+    offset: pos[0],
+    message: code === "DUPLICATE_KEY" ? "this key is there already" : message,
+  }));
   if (faults.length > 0) return { data: {}, faults };
   try {
     return { data: document.toJS({ maxAliasCount: MAX_ALIASES }), faults };

@@ -1,6 +1,6 @@
 import { agentNotFound } from "../../errors/index.js";
 import type { Agent, AgentProfile, AgentRecord, StateRecord } from "../records.js";
-import { agentMismatch } from "../refusals.js";
+import { recordMismatch } from "../refusals.js";
 import { agentWithStateSize } from "../sizes.js";
 import type {
   AgentKey,
@@ -82,7 +82,7 @@ export class Agents {
     const entry = this.require(command);
     const { record } = entry;
     if (command.expectedRevision !== 0 && command.expectedRevision !== record.revision) {
-      throw agentMismatch(record.agentId, entry.state.state, record.revision);
+      throw recordMismatch(record.agentId, command.expectedRevision, record.revision);
     }
     const agent = this.change(entry, { ...record, ...command.patch });
     if (command.requestId !== "") this.answers.updated.remember(key, agent, agent.record.size + agent.state.size);

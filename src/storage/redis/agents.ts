@@ -63,7 +63,7 @@ export class Agents {
     const { namespace, agentId, requestId, expectedRevision, patch } = command;
     const args = [namespace, agentId, requestId, String(expectedRevision), ...encodeProfile(patch)];
     const answer = await this.commands.text("update-agent", place.partition, args);
-    if (isRefusal(answer)) throw agentRefusal(answer, { agentId, incarnation: 0 });
+    if (isRefusal(answer)) throw agentRefusal(answer, { agentId, incarnation: 0, expectedRevision });
     return decodeAgent(answer, place);
   }
 

@@ -4,6 +4,7 @@ import {
   agentMismatch,
   illegalStatus,
   illegalTransition,
+  recordMismatch,
   sessionEnded,
   sessionExists,
   sessionMismatch,
@@ -90,6 +91,8 @@ export interface RefusedReport {
   readonly incarnation: number;
   readonly sequence?: number;
   readonly state?: State;
+  /** The revision that the agent's data was to have. */
+  readonly expectedRevision?: number;
   /** The limit of held reports of this replica. */
   readonly maxHeldReports?: number;
 }
@@ -109,6 +112,8 @@ export function agentRefusal(reply: string, command: RefusedReport): unknown {
       return staleSequence(agentId, command.sequence ?? 0, Number(first));
     case "STATE_MISMATCH":
       return agentMismatch(agentId, Number(first) as State, Number(second));
+    case "RECORD_MISMATCH":
+      return recordMismatch(agentId, command.expectedRevision ?? 0, Number(first));
     case "ILLEGAL_TRANSITION":
       return illegalTransition(agentId, Number(first) as State, Number(second) as State);
     case "TOO_MANY":

@@ -5,23 +5,31 @@ import type { Refusal } from "./refusal.js";
 
 const JSON_TYPE = /^application\/(?:[\w.!#$&^-]+\+)?json$/;
 
+/** As much of a content type as is said again. */
+const MAX_TYPE = 100;
+
 /**
  * Reads a body that must be one JSON object in UTF-8.
  *
- * A body that says it is of another type is none: a page of another origin may post plain text without asking, but not JSON.
+ * A body that says it is of another type is refused: a page of another origin may post plain text without asking, but not JSON. With
+ * 422 like any body that is not as it should be, because older clients know that and no 415.
  *
  * @param type the content type; one that is not given is JSON
  * @throws Refusal 422
  */
 export function readJsonObject(body: Buffer, type: string | undefined): JsonObject {
   if (body.length === 0) throw fault(["body"], "Field required", "missing");
-  const value = isJson(type) ? parse(body) : undefined;
+  if (type !== undefined && !isJson(type)) {
+    const msg = `Value error, must be application/json, not ${JSON.stringify(type.slice(0, MAX_TYPE))}`;
+    throw fault(["header", "content-type"], msg, "value_error");
+  }
+  const value = parse(body);
   if (!isObject(value)) throw fault(["body"], NOT_AN_OBJECT, "model_attributes_type");
   return value;
 }
 
-function isJson(type: string | undefined): boolean {
-  if (type === undefined || type === "application/json") return true;
+function isJson(type: string): boolean {
+  if (type === "application/json") return true;
   const end = type.indexOf(";");
   return JSON_TYPE.test((end < 0 ? type : type.slice(0, end)).trim().toLowerCase());
 }

@@ -84,10 +84,13 @@ export function updatesContract(factory: StorageFactory): void {
 
       const second = anUpdate({ version: "3" }, { expectedRevision: revision });
       const failure = await failureOf(() => subject.replica.updateAgent(second));
+      const current = first.record.revision;
       expect(failure).toMatchObject({
         reason: "STATE_MISMATCH",
-        metadata: { revision: String(first.record.revision) },
+        message: `the data of agent a is at revision ${current}, not ${revision}`,
       });
+      // Nothing of the state, which was not compared.
+      expect(failure.metadata).toEqual({ revision: String(current) });
       expect(await subject.events()).toEqual([]);
     });
 

@@ -1,13 +1,26 @@
 import { createHmac } from "node:crypto";
+import type * as Dns from "node:dns";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import { createServer as createTcpServer, type AddressInfo } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { post, type OutboundOutcome } from "../../../src/services/outbound/post.js";
 import { signedHeaders } from "../../../src/services/outbound/sign.js";
 
+// No name leads inside on every machine that runs this.
+vi.mock("node:dns", async (importOriginal) => {
+  const dns = await importOriginal<typeof Dns>();
+  type Found = (error: NodeJS.ErrnoException | null, addresses: Dns.LookupAddress[]) => void;
+  const lookup = (hostname: string, options: Dns.LookupAllOptions, found: Found): void => {
+    if (hostname === "inside.example") found(null, [{ address: "10.0.0.7", family: 4 }]);
+    else dns.lookup(hostname, options, found);
+  };
+  return { ...dns, lookup };
+});
+
 /** A limit that a test never reaches unless it fails. */
 const LONG_MS = 20_000;
+const ONLY_WITH = "and the server sends there only with OPSCORE_OUTBOUND_ALLOW_PRIVATE=true";
 
 const servers: { close(): unknown; closeAllConnections?(): void }[] = [];
 afterEach(() => {
@@ -83,8 +96,18 @@ describe("post", () => {
     "http://localhost:9/",
     "http://2130706433:9/",
     "http://0x7f.1:9/",
-  ])("reaches nothing inside: %s", async (url) => {
-    expect(await send(url, { allowInside: false })).toMatchObject({ kind: "forbidden" });
+  ])("reaches nothing inside, and says which setting is about that: %s", async (url) => {
+    expect(await send(url, { allowInside: false })).toMatchObject({
+      kind: "forbidden",
+      error: `${new URL(url).hostname} is an address inside, ${ONLY_WITH}`,
+    });
+  });
+
+  it("finds out where a name leads, and says that address", async () => {
+    expect(await send("http://inside.example:9/", { allowInside: false })).toEqual({
+      kind: "forbidden",
+      error: `inside.example is 10.0.0.7, which is an address inside, ${ONLY_WITH}`,
+    });
   });
 
   it.each(["ftp://example.org/", "file:///etc/passwd", "not a url", ""])("takes HTTP only: %o", async (url) => {

@@ -177,7 +177,7 @@ tasks:
       "workflow_id: w\ntasks: [\n",
       ["flow.yaml:3:1: Flow sequence in block collection must be sufficiently indented and end with a ]"],
     ],
-    ["a key twice", "workflow_id: w\nworkflow_id: v\n", ["flow.yaml:2:1: Map keys must be unique"]],
+    ["a key twice", "workflow_id: w\nworkflow_id: v\n", ["flow.yaml:2:1: this key is there already"]],
     [
       "parameters that no message can hold",
       "workflow_id: w\ntasks:\n  - task_id: a\n    parameters:\n      deep: [1, .nan]\n",
@@ -185,6 +185,28 @@ tasks:
     ],
   ])("with %s is refused, with its place", async (_, text, expected) => {
     expect(await problems(parse(text))).toEqual(expected);
+  });
+
+  test.each<[string, string, readonly string[]]>([
+    ["what ends early", '{"id": "w", "tasks": [\n', ["flow.json:2:1: expected a value, found the end of the file"]],
+    [
+      "a comma too few",
+      '{"id": "w",\n"tasks": [{"taskId": "a"} {"taskId": "b"}]}',
+      ["flow.json:2:27: expected a comma or ], found {"],
+    ],
+    ["more after it", '{"id": "w"}\n{"id": "v"}', ["flow.json:2:1: expected the end of the file, found {"]],
+    ["a key twice", '{"id": "w",\n"id": "v"}', ["flow.json:2:1: this key is there already"]],
+    ["a byte order mark", '\uFEFF{"id": "w"]', ["flow.json:1:11: expected a comma or }, found ]"]],
+  ])("in JSON with %s is refused in words of JSON", async (_, text, expected) => {
+    expect(await problems(parse(text, "flow.json"))).toEqual(expected);
+    expect(await problems(parse(text, "FLOW.JSON"))).toEqual(
+      expected.map((line) => line.replace("flow.json", "FLOW.JSON")),
+    );
+  });
+
+  test("in JSON may be as YAML allows it", async () => {
+    const [definition] = await parse('{"id": "w", # so far\n"tasks": [],}', "flow.json");
+    expect(definition?.workflow.workflowId).toBe("w");
   });
 
   test("cannot fill the memory", async () => {

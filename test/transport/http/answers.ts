@@ -19,6 +19,8 @@ export const faults = (...list: object[]): string => JSON.stringify({ detail: li
 export const missing = (...loc: string[]) => fault(["body", ...loc], "Field required", "missing");
 export const notText = (...loc: (string | number)[]) =>
   fault(["body", ...loc], "Input should be a valid string", "string_type");
+export const notJson = (type: string): string =>
+  faults(fault(["header", "content-type"], `Value error, must be application/json, not "${type}"`, "value_error"));
 export const badJson = (position?: number): string =>
   faults(fault(position === undefined ? ["body"] : ["body", position], "JSON decode error", "json_invalid"));
 

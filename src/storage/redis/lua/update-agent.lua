@@ -26,7 +26,7 @@ local function update()
   end
   local record = recordOf(agent)
   if expectedRevision ~= 0 and expectedRevision ~= record.revision then
-    return '["STATE_MISMATCH","' .. agent.state.state .. '","' .. int(record.revision) .. '"]'
+    return '["RECORD_MISMATCH","' .. int(record.revision) .. '"]'
   end
   local profile = recordParts(record.parts)
   profile[P.capabilities], profile[P.labels], profile[P.ttl] = agent.capabilities, agent.labels, int(agent.ttl)

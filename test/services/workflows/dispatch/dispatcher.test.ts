@@ -270,7 +270,11 @@ describe("an agent's endpoint", () => {
   });
 
   it.each([
-    [{ allowInside: false }, "ForbiddenAddress", "127.0.0.1 is an address inside"],
+    [
+      { allowInside: false },
+      "ForbiddenAddress",
+      "127.0.0.1 is an address inside, and the server sends there only with OPSCORE_OUTBOUND_ALLOW_PRIVATE=true",
+    ],
     [{ secret: "" }, "NoDelivery", "OPSCORE_OUTBOUND_SECRET is not set"],
   ])("is not reached with %o: %s", async (setting, reason, error) => {
     const agent = await peer(() => ({ status: 200 }));
