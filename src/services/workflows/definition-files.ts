@@ -6,10 +6,9 @@
  */
 import { readdir, readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
-import type { Document, LineCounter } from "yaml";
+import type { Document, LineCounter, YAMLParseError, YAMLWarning } from "yaml";
 import type { Workflow } from "../../../gen/opscore/v1/workflow_service_pb.js";
 import { fileFailure, messageOf } from "../../lib/failure-text.js";
-import { jsonFault } from "../../lib/json-fault.js";
 import { DEFAULT_LIMITS, type Limits } from "../limits.js";
 import { id, Violations } from "../validation/index.js";
 import type { Place } from "./data-object.js";
@@ -142,11 +141,12 @@ export async function parseDefinitions(
   });
   const documents = Array.isArray(parsed) ? parsed.filter((document) => !isEmpty(document)) : [];
   if (documents.length === 0) throw whole("holds no definition");
+  const unreadable = documents.flatMap(complaints).find(({ code }) => code !== "DUPLICATE_KEY");
   const isJson = extname(file).toLowerCase() === ".json";
-  const fault = isJson && documents.some(cannotBeRead) ? jsonFault(text) : undefined;
+  const fault = unreadable === undefined || !isJson ? undefined : jsonFault(text, unreadable.pos[0]);
   if (fault !== undefined) {
     const { line, col } = lines.linePos(fault.offset);
-    throw new DefinitionFileError([{ file, line, column: col, field: "", description: fault.description }]);
+    throw new DefinitionFileError([{ file, line, column: col, field: "", description: fault.message }]);
   }
   const results = documents.map((document) => readDocument(file, document, lines, limits));
   const problems = results.flatMap((result) => result.problems);
@@ -160,9 +160,24 @@ function isEmpty({ contents, errors }: Document.Parsed): boolean {
   return isNothing && errors.length === 0;
 }
 
-/** Whoever wrote JSON should hear what it is not in words of JSON, not of flow maps; of a key that is there twice JSON says nothing. */
-function cannotBeRead({ errors, warnings }: Document.Parsed): boolean {
-  return [...errors, ...warnings].some(({ code }) => code !== "DUPLICATE_KEY");
+function complaints({ errors, warnings }: Document.Parsed): readonly (YAMLParseError | YAMLWarning)[] {
+  return [...errors, ...warnings];
+}
+
+/**
+ * Whoever wrote JSON should hear what it is not in words of JSON, not of flow maps.
+ *
+ * @param offset where reading it as YAML failed: `JSON.parse` does not always tell
+ */
+function jsonFault(text: string, offset: number): { readonly offset: number; readonly message: string } | undefined {
+  try {
+    JSON.parse(text);
+    return undefined;
+  } catch (error) {
+    const [, message = "", position] = /^(.*?)(?: at position (\d+).*)?$/s.exec(messageOf(error)) ?? [];
+    if (message.startsWith("Unexpected end")) return { offset: text.length, message };
+    return { offset: position === undefined ? offset : Number(position), message };
+  }
 }
 
 function readDocument(
@@ -207,7 +222,7 @@ interface Fault {
 }
 
 function toData(document: Document.Parsed): { readonly data: unknown; readonly faults: readonly Fault[] } {
-  const faults = [...document.errors, ...document.warnings].map(({ pos, code, message }) => ({
+  const faults = complaints(document).map(({ pos, code, message }) => ({
     offset: pos[0],
     message: code === "DUPLICATE_KEY" ? "this key is there already" : message,
   }));

@@ -187,21 +187,20 @@ tasks:
     expect(await problems(parse(text))).toEqual(expected);
   });
 
-  test.each<[string, string, readonly string[]]>([
-    ["what ends early", '{"id": "w", "tasks": [\n', ["flow.json:2:1: expected a value, found the end of the file"]],
-    [
-      "a comma too few",
-      '{"id": "w",\n"tasks": [{"taskId": "a"} {"taskId": "b"}]}',
-      ["flow.json:2:27: expected a comma or ], found {"],
-    ],
-    ["more after it", '{"id": "w"}\n{"id": "v"}', ["flow.json:2:1: expected the end of the file, found {"]],
-    ["a key twice", '{"id": "w",\n"id": "v"}', ["flow.json:2:1: this key is there already"]],
-    ["a byte order mark", '\uFEFF{"id": "w"]', ["flow.json:1:11: expected a comma or }, found ]"]],
-  ])("in JSON with %s is refused in words of JSON", async (_, text, expected) => {
-    expect(await problems(parse(text, "flow.json"))).toEqual(expected);
-    expect(await problems(parse(text, "FLOW.JSON"))).toEqual(
-      expected.map((line) => line.replace("flow.json", "FLOW.JSON")),
-    );
+  test.each<[string, string, RegExp]>([
+    ["what ends early", '{"id": "w", "tasks": [\n', /^2:1: .*end of JSON input$/],
+    ["a comma too few", '{"id": "w",\n"tasks": [{"taskId": "a"} {"taskId": "b"}]}', /^2:27: Expected '.* in JSON$/],
+    ["a word that is none", '{"id": "w",\n"tasks": [nothing}', /^2:\d+: Unexpected token .* is not valid JSON$/],
+    ["more after it", '{"id": "w"}\n{"id": "v"}', /^2:1: Unexpected .* after JSON$/],
+    ["a key twice", '{"id": "w",\n"id": "v"}', /^2:1: this key is there already$/],
+    ["a byte order mark", '\uFEFF{"id": "w"]', /^1:11: Expected '.* in JSON$/],
+  ])("in JSON with %s is refused in words of JSON, as Node has them", async (_, text, expected) => {
+    for (const file of ["flow.json", "FLOW.JSON"]) {
+      const [problem, ...others] = await problems(parse(text, file));
+      expect(problem).toMatch(new RegExp(`^${file}:`));
+      expect(problem?.slice(file.length + 1)).toMatch(expected);
+      expect(others).toEqual([]);
+    }
   });
 
   test("in JSON may be as YAML allows it", async () => {
