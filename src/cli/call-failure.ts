@@ -22,12 +22,16 @@ const EXIT_BY_CODE: Readonly<Partial<Record<Code, Exit>>> = {
   [Code.PermissionDenied]: "UNAUTHENTICATED",
 };
 
+/** What to do about a failure, by its reason, where a command knows better than what holds for all of them. */
+export type HintsByReason = Readonly<Partial<Record<Reason, string>>>;
+
 /**
  * What the user is told when a call failed.
  *
+ * @param own the hints of the command
  * @returns whatever was thrown, when it was not a call that failed
  */
-export function callFailure(thrown: unknown, target: Target): unknown {
+export function callFailure(thrown: unknown, target: Target, own: HintsByReason = {}): unknown {
   if (!(thrown instanceof ConnectError)) return thrown;
   const reason = errorReason(thrown);
   const code = codeName(thrown.code);
@@ -37,12 +41,13 @@ export function callFailure(thrown: unknown, target: Target): unknown {
     return new CommandFailure(exit, message, { code, hints });
   }
   const violations = fieldViolations(thrown);
+  const hint = own[reason];
   return new CommandFailure(exit, messageOf(thrown, violations.length), {
     code,
     reason,
     metadata: errorMetadata(thrown),
     problems: violations.map(({ field, description }) => ({ name: field, description })),
-    hints: HINTS[reason]?.(thrown, target) ?? [],
+    hints: hint === undefined ? (HINTS[reason]?.(thrown, target) ?? []) : [hint],
   });
 }
 

@@ -77,6 +77,10 @@ function defineRetry(command: Command, host: Host): void {
     details: "A session that failed with it goes on.",
     positionals: POSITIONALS,
     flags: {},
+    hints: {
+      STATE_MISMATCH:
+        "Only tasks of the dead letter, which are FAILED, can be retried: `opscore task list --status failed` shows them.",
+    },
     async run(key, context) {
       const { client, signal } = context;
       const answer = await client.tasks.retryTask(key, { signal });
