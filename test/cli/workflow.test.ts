@@ -136,6 +136,13 @@ describe("task", () => {
     });
     expect((await shell.run("task get s nothing")).stderr).toContain("session s has no task nothing");
     expect((await shell.run("task list --status ready")).stderr).toContain("no tasks");
+    expect(await shell.run("task list --session s --status ready")).toMatchObject({ code: 0, stderr: "no tasks\n" });
+  });
+
+  it.each(["", " --json"])("list of a session that does not exist fails with 3%s", async (flag) => {
+    const { code, stdout, stderr } = await shell.run(`task list --session nobody${flag}`);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
+    expect(stderr).toContain("session nobody does not exist");
   });
 });
 

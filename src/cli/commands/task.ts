@@ -51,7 +51,14 @@ function defineList(command: Command, host: Host): void {
         schema: ListTasksResponseSchema,
         field: "tasks",
         none: "no tasks",
-        read: (page) => client.tasks.listTasks({ ...filter, ...page }, { signal }),
+        async read(page) {
+          const answer = await client.tasks.listTasks({ ...filter, ...page }, { signal });
+          // No task of a session that does not exist is a mistake in its id; of one that does, it is an answer.
+          const isEmpty = page.pageToken === "" && answer.nextPageToken === "" && answer.tasks.length === 0;
+          if (isEmpty && filter.sessionId)
+            await client.sessions.getSession({ sessionId: filter.sessionId }, { signal });
+          return answer;
+        },
         print: (...list) => printTasks(...list, sessionId !== undefined),
       });
     },
