@@ -92,6 +92,18 @@ describe("what cannot be understood ends with code 2 and says what to do", () =>
   });
 });
 
+it.each([
+  [
+    "agent update a --if-revision 3",
+    "--display-name, --agent-version, --capability, --label, --contact-endpoint, --metadata, --lease-ttl",
+  ],
+  ["session update s", "--status, --metadata, --result, --error"],
+])("a change of nothing is refused: %s", async (line, options) => {
+  const { code, stdout, stderr } = await usage(line);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toBe(`error: nothing to change was given\nhint: Give at least one of ${options}.\n`);
+});
+
 describe("values that cannot be used", () => {
   it("are all named, each on its line", async () => {
     const line = "state set writer-1 idel --details {x --if-revision many --timeout 4y --url foo --transport smoke";
@@ -116,7 +128,6 @@ describe("values that cannot be used", () => {
     ["agent list --state idle,actve", "--state", "did you mean active?"],
     ["state get a --namespace a/b", "--namespace", "must be 1 to 128 characters"],
     ["state wait a idle nope", "<state>", `got "nope"`],
-    ["session update s", "<session-id>", "nothing to change"],
     ["session list --status endd", "--status", "must be one of started"],
     ["state set a idle --if-revision 9223372036854775808", "--if-revision", "must be a whole number"],
   ])("%s", async (line, name, description) => {

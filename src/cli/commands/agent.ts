@@ -13,7 +13,7 @@ import { apiJson } from "../api-json.js";
 import type { Host } from "../command.js";
 import { AGENT_FILTER, LIMIT, METADATA, REQUEST_ID } from "../common-flags.js";
 import { implementCall } from "../connection.js";
-import { usageFailure } from "../failure.js";
+import { nothingToChange } from "../failure.js";
 import { listed, maybe, optional, repeated, required, toggle, type Values } from "../flags.js";
 import { given } from "../given.js";
 import { anyText, duration, int64, label } from "../readers.js";
@@ -151,9 +151,7 @@ function defineUpdate(command: Command, host: Host): void {
       const paths = new Set(Object.keys(profile).map(protoName));
       // No lease is a field that is not set.
       if (values.leaseTtl !== undefined) paths.add("lease_ttl");
-      if (paths.size === 0) {
-        throw usageFailure([{ name: "<agent-id>", description: "nothing to change: give at least one of its data" }]);
-      }
+      if (paths.size === 0) throw nothingToChange(Object.values(PROFILE).map(({ name }) => name));
       const answer = await client.agents.updateAgent(
         {
           agent: { ...profile, agentId },
