@@ -122,6 +122,7 @@ describe("values that cannot be used", () => {
 
   it.each([
     ["agent register a --label env", "--label", "must be a key=value pair, such as env=prod"],
+    ["agent register a --label k=a --label l=b --label k=c", "--label", `got "a" and "c" for "k"`],
     ["agent register a --metadata [1]", "--metadata", "must be a JSON object"],
     ["agent register a --metadata @/no/such/file", "--metadata", "cannot be read: no such file or directory"],
     ["agent list --limit 0", "--limit", "must be a whole number from 1 to 1000000"],
