@@ -128,6 +128,11 @@ describe("values that cannot be used", () => {
     ["agent list --limit 0", "--limit", "must be a whole number from 1 to 1000000"],
     ["agent list --state idle,actve", "--state", "did you mean active?"],
     ["state get a --namespace a/b", "--namespace", "must be 1 to 128 characters"],
+    [
+      "state wait a idle active --fail-on error,ACTIVE,idle",
+      "--fail-on",
+      "must not name what <state> names: idle, active",
+    ],
     ["state wait a idle nope", "<state>", `got "nope"`],
     ["session list --status endd", "--status", "must be one of started"],
     ["state set a idle --if-revision 9223372036854775808", "--if-revision", "must be a whole number"],
