@@ -83,7 +83,13 @@ describe("what cannot be understood ends with code 2 and says what to do", () =>
     ["state get", "missing required argument 'agent-id'", "", "opscore state get --help"],
     ["state set writer-1", "missing required argument 'state'", "", "opscore state set --help"],
     ["agent list --limit", "option '--limit <count>' argument missing", "", "opscore agent list --help"],
-    ["--url http://x agent list", "unknown option '--url'", "", "opscore --help"],
+    ["--url http://x agent list", "unknown option '--url'", "Options go after the command", "opscore --help"],
+    [
+      "agent --url=http://x list",
+      "unknown option '--url=http://x'",
+      "Options go after the command",
+      "opscore agent --help",
+    ],
   ])("%s", async (line, message, suggestion, help) => {
     const { code, stdout, stderr } = await usage(line);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
@@ -102,6 +108,12 @@ it.each([
   const { code, stdout, stderr } = await usage(line);
   expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
   expect(stderr).toBe(`error: nothing to change was given\nhint: Give at least one of ${options}.\n`);
+});
+
+it("an unknown option of a command is not said to be in the wrong place", async () => {
+  for (const line of ["agent list --frobnicate", "agent --hlp"]) {
+    expect((await usage(line)).stderr).not.toContain("after the command");
+  }
 });
 
 describe("values that cannot be used", () => {
