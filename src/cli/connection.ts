@@ -8,7 +8,7 @@ import { implement, type CommandHelp, type Host } from "./command.js";
 import type { Context } from "./context.js";
 import type { Exit } from "./exit-codes.js";
 import { defaulted, optional, toggle, type Flags, type Positionals, type Values } from "./flags.js";
-import { choice, duration, httpUrl, matching } from "./readers.js";
+import { choice, duration, matching, serverUrl } from "./readers.js";
 import { DEFAULT_URL, type Target } from "./target.js";
 
 const DAY_MS = 86_400_000;
@@ -22,7 +22,7 @@ const apiKey = {
 
 /** How to reach the server, and how to print its answer. */
 const CONNECTION_FLAGS = {
-  url: defaulted("--url <url>", "where the server is", httpUrl, DEFAULT_URL, { env: "OPSCORE_URL" }),
+  url: defaulted("--url <url>", "where the server is", serverUrl, DEFAULT_URL, { env: "OPSCORE_URL" }),
   apiKey: optional("--api-key <key>", "the key that the server wants", apiKey, { env: "OPSCORE_API_KEY" }),
   namespace: defaulted("--namespace <name>", "the namespace to work in", namespaceId, "default", {
     env: "OPSCORE_NAMESPACE",

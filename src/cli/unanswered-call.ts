@@ -15,7 +15,12 @@ export function unansweredCall(error: ConnectError, { url }: Target): Connection
   const tls = tlsFailure(error, url);
   if (tls !== undefined) return tls;
   if (code === Code.Unimplemented) {
-    const hint = "It is another kind of server, or an older version of this one.";
+    const { origin, pathname } = new URL(url);
+    // A server of ours has no path: asked below one, it does not know any call.
+    const hint =
+      pathname === "/"
+        ? "It is another kind of server, or an older version of this one."
+        : `Is ${pathname} right? It is, where a proxy takes it off; without one: --url ${origin}`;
     return { message: `${url} does not know this call: ${rawMessage}`, hints: [hint] };
   }
   const hint = "Is this an Ops-Core server? Through a proxy that does not speak gRPC, --transport connect may help.";

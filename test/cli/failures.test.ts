@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createServer, type RequestListener } from "node:http";
+import { createServer, request, type RequestListener } from "node:http";
 import { createSecureServer } from "node:http2";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -144,6 +144,28 @@ describe("another kind of server", () => {
     const { code, stderr } = await shell.run(`agent list --transport ${transport}`);
     expect(code).toBe(1);
     expect(stderr).toContain(hint);
+  });
+
+  it.each(["grpc", "connect", "grpc-web"])("is not what a wrong path is taken for over %s", async (transport) => {
+    const { url } = await startServer();
+    const { code, stderr } = await new Shell(`${url}/foo`).run(`agent list --transport ${transport}`);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`hint: Is /foo right? It is, where a proxy takes it off; without one: --url ${url}\n`);
+    expect(stderr).not.toContain("another kind of server");
+  });
+
+  it("may be a proxy that takes a path off", async () => {
+    const { url } = await startServer();
+    const proxy = await otherServer((asked, answer) => {
+      const { method, headers } = asked;
+      const passOn = request(`${url}${(asked.url ?? "").replace(/^\/foo/, "")}`, { method, headers }, (answered) => {
+        answer.writeHead(answered.statusCode ?? 500, answered.headers);
+        answered.pipe(answer);
+      });
+      asked.pipe(passOn);
+    });
+    expect((await proxy.run(`agent register a --transport connect --url ${proxy.url}/foo`)).code).toBe(0);
+    expect((await new Shell(url).run("agent get a")).code).toBe(0);
   });
 
   it("that does not answer in time ends with 5", async () => {

@@ -139,6 +139,9 @@ describe("values that cannot be used", () => {
     ["agent register a --metadata @/no/such/file", "--metadata", "cannot be read: no such file or directory"],
     ["agent list --limit 0", "--limit", "must be a whole number from 1 to 1000000"],
     ["agent list --state idle,actve", "--state", "did you mean active?"],
+    ["agent list --url ftp://x", "--url", "must be an http or https URL"],
+    ["agent list --url http://x:1/y?z=1#w", "--url", `must end before "?z=1"`],
+    ["agent list --url http://x:1/#w", "--url", `must end before "#w"`],
     ["state get a --namespace a/b", "--namespace", "must be 1 to 128 characters"],
     [
       "state wait a idle active --fail-on error,ACTIVE,idle",
@@ -159,9 +162,15 @@ describe("values that cannot be used", () => {
     const { code, stderr } = await usage("agent list", { env: { OPSCORE_URL: "nowhere" } });
     expect(code).toBe(2);
     expect(stderr).toContain(`  OPSCORE_URL  must be an http or https URL`);
+    const query = await usage("agent list", { env: { OPSCORE_URL: "http://x/?y" } });
+    expect(query.stderr).toContain(`  OPSCORE_URL  must end before "?y"`);
   });
 
   it("that are secret are not repeated", async () => {
+    const withPassword = await usage("agent list --url http://me:my-secret@x:1");
+    expect(withPassword.code).toBe(2);
+    expect(withPassword.stderr).toContain("--url  must not hold a user or a password");
+    expect(withPassword.stderr).not.toContain("my-secret");
     const { code, stderr } = await opscore(["agent", "list", "--api-key", "my secret"]);
     expect(code).toBe(2);
     expect(stderr).toContain("--api-key  must be 1 to 512 visible ASCII characters");
