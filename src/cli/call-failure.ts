@@ -6,6 +6,7 @@ import type { Reason } from "../errors/index.js";
 import type { Exit } from "./exit-codes.js";
 import { CommandFailure } from "./failure.js";
 import type { Target } from "./target.js";
+import { unansweredCall } from "./unanswered-call.js";
 import { enumName } from "./words.js";
 
 const EXIT_BY_CODE: Readonly<Partial<Record<Code, Exit>>> = {
@@ -22,12 +23,16 @@ const EXIT_BY_CODE: Readonly<Partial<Record<Code, Exit>>> = {
   [Code.PermissionDenied]: "UNAUTHENTICATED",
 };
 
+/** What to do about a failure, by its reason, where a command knows better than what holds for all of them. */
+export type HintsByReason = Readonly<Partial<Record<Reason, string>>>;
+
 /**
  * What the user is told when a call failed.
  *
+ * @param own the hints of the command
  * @returns whatever was thrown, when it was not a call that failed
  */
-export function callFailure(thrown: unknown, target: Target): unknown {
+export function callFailure(thrown: unknown, target: Target, own: HintsByReason = {}): unknown {
   if (!(thrown instanceof ConnectError)) return thrown;
   const reason = errorReason(thrown);
   const code = codeName(thrown.code);
@@ -37,12 +42,13 @@ export function callFailure(thrown: unknown, target: Target): unknown {
     return new CommandFailure(exit, message, { code, hints });
   }
   const violations = fieldViolations(thrown);
+  const hint = own[reason];
   return new CommandFailure(exit, messageOf(thrown, violations.length), {
     code,
     reason,
     metadata: errorMetadata(thrown),
     problems: violations.map(({ field, description }) => ({ name: field, description })),
-    hints: HINTS[reason]?.(thrown, target) ?? [],
+    hints: hint === undefined ? (HINTS[reason]?.(thrown, target) ?? []) : [hint],
   });
 }
 
@@ -55,49 +61,6 @@ function codeName(code: Code): string {
 function messageOf(error: ConnectError, violations: number): string {
   if (violations === 0) return error.rawMessage;
   return violations === 1 ? "the server refused a value" : `the server refused ${violations} values`;
-}
-
-/** Failures that no server of ours spoke about: nobody answered, or somebody else did. */
-function unansweredCall(
-  error: ConnectError,
-  { url }: Target,
-): { readonly message: string; readonly hints: readonly string[] } {
-  const { code, rawMessage } = error;
-  if (code === Code.Unavailable) {
-    const hint = "Is it running? `opscore serve` starts one; --url or OPSCORE_URL say where another one is.";
-    return { message: `cannot reach the server at ${url}: ${causeOf(error)}`, hints: [hint] };
-  }
-  if (code === Code.DeadlineExceeded) {
-    return { message: `no answer from ${url} in time`, hints: ["--timeout gives it longer."] };
-  }
-  if (code === Code.Unimplemented) {
-    const hint = "It is another kind of server, or an older version of this one.";
-    return { message: `${url} does not know this call: ${rawMessage}`, hints: [hint] };
-  }
-  if (rawMessage.includes("SSL routines")) {
-    return { message: `no TLS with ${url}: ${rawMessage}`, hints: ["If it has no TLS, its URL begins with http:."] };
-  }
-  const hint = "Is this an Ops-Core server? Through a proxy that does not speak gRPC, --transport connect may help.";
-  return { message: `the call to ${url} failed: ${rawMessage}`, hints: [hint] };
-}
-
-const CAUSES: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "connection refused",
-  ECONNRESET: "the connection was reset",
-  EHOSTUNREACH: "there is no way to this host",
-  ENETUNREACH: "there is no way to this network",
-  ENOTFOUND: "there is no such host",
-  EAI_AGAIN: "the name of the host cannot be looked up now",
-  ETIMEDOUT: "it does not answer",
-};
-
-/** Why the server could not be reached, in words. */
-export function causeOf(error: ConnectError): string {
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    const words = "code" in cause && typeof cause.code === "string" ? CAUSES[cause.code] : undefined;
-    if (words !== undefined) return words;
-  }
-  return error.rawMessage.replace(/^connection lost: /, "");
 }
 
 type Hint = (error: ConnectError, target: Target) => readonly string[];

@@ -3,12 +3,12 @@
  */
 import type { Command } from "commander";
 import { createOpsCoreClient, type OpsCoreClient, type Protocol } from "../client/index.js";
-import { callFailure } from "./call-failure.js";
+import { callFailure, type HintsByReason } from "./call-failure.js";
 import { implement, type CommandHelp, type Host } from "./command.js";
 import type { Context } from "./context.js";
 import type { Exit } from "./exit-codes.js";
 import { defaulted, optional, toggle, type Flags, type Positionals, type Values } from "./flags.js";
-import { choice, duration, httpUrl, matching } from "./readers.js";
+import { choice, duration, matching, serverUrl } from "./readers.js";
 import { DEFAULT_URL, type Target } from "./target.js";
 
 const DAY_MS = 86_400_000;
@@ -22,7 +22,7 @@ const apiKey = {
 
 /** How to reach the server, and how to print its answer. */
 const CONNECTION_FLAGS = {
-  url: defaulted("--url <url>", "where the server is", httpUrl, DEFAULT_URL, { env: "OPSCORE_URL" }),
+  url: defaulted("--url <url>", "where the server is", serverUrl, DEFAULT_URL, { env: "OPSCORE_URL" }),
   apiKey: optional("--api-key <key>", "the key that the server wants", apiKey, { env: "OPSCORE_API_KEY" }),
   namespace: defaulted("--namespace <name>", "the namespace to work in", namespaceId, "default", {
     env: "OPSCORE_NAMESPACE",
@@ -62,6 +62,8 @@ export interface ClientContext extends Context {
 interface ClientSpec<P extends Positionals, F extends Flags> extends CommandHelp {
   readonly positionals: P;
   readonly flags: F;
+  /** What its user can do when the call fails, for reasons that mean something of their own here. */
+  readonly hints?: HintsByReason;
   run(values: Values<P> & Values<F>, context: ClientContext): Promise<Exit | undefined>;
 }
 
@@ -74,7 +76,10 @@ export function implementCall<P extends Positionals, F extends Flags>(
   implement(command, host, {
     ...spec,
     common: { ...CONNECTION_FLAGS, ...TIMEOUT_FLAG },
-    run: (values, common, context) => withClient(common, common.timeout, context, (client) => spec.run(values, client)),
+    run: (values, common, context) =>
+      withClient(common, { timeoutMs: common.timeout, hints: spec.hints }, context, (client) =>
+        spec.run(values, client),
+      ),
   });
 }
 
@@ -87,13 +92,14 @@ export function implementLasting<P extends Positionals, F extends Flags>(
   implement(command, host, {
     ...spec,
     common: CONNECTION_FLAGS,
-    run: (values, common, context) => withClient(common, undefined, context, (client) => spec.run(values, client)),
+    run: (values, common, context) =>
+      withClient(common, { timeoutMs: undefined, hints: spec.hints }, context, (client) => spec.run(values, client)),
   });
 }
 
 async function withClient(
   { url, apiKey, namespace, transport, json }: Values<ConnectionFlags>,
-  timeoutMs: number | undefined,
+  { timeoutMs, hints }: { readonly timeoutMs: number | undefined; readonly hints: HintsByReason | undefined },
   context: Context,
   use: (context: ClientContext) => Promise<Exit | undefined>,
 ): Promise<Exit | undefined> {
@@ -105,7 +111,7 @@ async function withClient(
   try {
     return await use({ ...context, client, target: { url, namespace }, json });
   } catch (error) {
-    throw callFailure(error, { url, namespace });
+    throw callFailure(error, { url, namespace }, hints);
   } finally {
     client.close();
   }

@@ -44,6 +44,13 @@ export function usageFailure(problems: readonly Problem[]): CommandFailure {
   return new CommandFailure("USAGE", message, { problems });
 }
 
+/** The command line says whom to change, and not what. @param options with which that can be said */
+export function nothingToChange(options: readonly string[]): CommandFailure {
+  return new CommandFailure("USAGE", "nothing to change was given", {
+    hints: [`Give at least one of ${options.join(", ")}.`],
+  });
+}
+
 /**
  * Tells the user why the command failed.
  *

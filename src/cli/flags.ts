@@ -3,6 +3,7 @@
  * types of the values it is given.
  */
 import { Argument, Option } from "commander";
+import type { Awaitable } from "../lib/awaitable.js";
 import type { CliIo } from "./io.js";
 import { Unreadable, type Reader } from "./readers.js";
 import { usageFailure, type Problem } from "./failure.js";
@@ -186,10 +187,19 @@ async function readAll<T>(reader: Reader<T>, given: readonly string[], io: CliIo
 }
 
 async function readText<T>(reader: Reader<T>, text: string, io: CliIo, where?: string): Promise<T> {
-  const value = await reader.read(text, io);
+  const value = await readFrom(where, () => reader.read(text, io));
   if (value !== undefined) return value;
   const got = reader.secret === true ? "" : `, got ${JSON.stringify(text)}`;
   throw new Unreadable(`must be ${reader.expects}${got}`, where);
+}
+
+/** Names the variable that a value came from where the reader says what is wrong with it, and does not know. */
+async function readFrom<T>(where: string | undefined, read: () => Awaitable<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw error instanceof Unreadable ? new Unreadable(error.message, error.where ?? where) : error;
+  }
 }
 
 /** Commander hands over text, for whatever takes a value. */

@@ -55,6 +55,7 @@ export function environmentLines(): string {
     ["OPSCORE_URL", `where the server is; default ${DEFAULT_URL}`],
     ["OPSCORE_API_KEY", "the key: what the server wants, what clients send"],
     ["OPSCORE_NAMESPACE", "the namespace that client commands work in"],
+    ["NODE_EXTRA_CA_CERTS", "a file (PEM) with authorities to trust, for servers behind https"],
     ["NO_COLOR, FORCE_COLOR", "no colours; colours also in a pipe"],
   ] as const;
   const lines = variables.map(([name, meaning]) => `  ${look("green", name.padEnd(21))}  ${meaning}`);

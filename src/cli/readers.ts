@@ -109,6 +109,19 @@ export const httpUrl: Reader<string> = {
   read: (text) => (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : undefined),
 };
 
+/** Where a server is. It may be below a path, where a proxy takes that off. */
+export const serverUrl: Reader<string> = {
+  expects: httpUrl.expects,
+  async read(text, io) {
+    if ((await httpUrl.read(text, io)) === undefined) return undefined;
+    const { username, password, search, hash } = new URL(text);
+    // Whoever gives a password must not see it again.
+    if (username !== "" || password !== "") throw new Unreadable("must not hold a user or a password; see --api-key");
+    if (search !== "" || hash !== "") throw new Unreadable(`must end before ${JSON.stringify(search || hash)}`);
+    return text;
+  },
+};
+
 /** A JSON object: as it is, from a file (`@FILE`), or from standard input (`-`). */
 export const jsonObject: Reader<JsonObject> = {
   expects: `a JSON object such as '{"step":3}', @FILE or - for standard input`,

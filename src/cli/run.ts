@@ -110,21 +110,29 @@ function toFailure(error: unknown, argv: readonly string[], program: Command | u
   if (error instanceof CommanderError) {
     const [message = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
     const hints = suggestion === undefined ? [] : [suggestion.replace(/^\(|\)$/g, "")];
-    return new CommandFailure("USAGE", message, { hints: [...hints, helpHint(argv, program)] });
+    const { path, command } = understood(argv, program);
+    // Only --help and --version are options of what has commands.
+    const isGroup = command !== undefined && command.commands.length > 0;
+    if (error.code === "commander.unknownOption" && isGroup && hints.length === 0) {
+      hints.push("Options go after the command, as in `opscore agent list --url URL`.");
+    }
+    hints.push(`\`${path.join(" ")} --help\` shows what there is.`);
+    return new CommandFailure("USAGE", message, { hints });
   }
   return new CommandFailure("FAILURE", error instanceof Error ? (error.stack ?? error.message) : String(error), {
     hints: ["This is a defect of opscore; a report of it, with what stands above, is welcome."],
   });
 }
 
-/** Names the help of the command that was meant, as far as it was understood. */
-function helpHint(argv: readonly string[], program: Command | undefined): string {
+/** The command that was meant, as far as it was understood, and the words that it took. */
+function understood(argv: readonly string[], program: Command | undefined) {
   const path = ["opscore"];
   let command = program;
   for (const word of argv) {
-    command = command?.commands.find((candidate) => candidate.name() === word);
-    if (command === undefined) break;
+    const next = command?.commands.find((candidate) => candidate.name() === word);
+    if (next === undefined) break;
+    command = next;
     path.push(word);
   }
-  return `\`${path.join(" ")} --help\` shows what there is.`;
+  return { path, command };
 }

@@ -3,7 +3,7 @@
  */
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Reconnect, Resync, Synced, Watch, WatchOptions } from "../client/index.js";
-import { causeOf } from "./call-failure.js";
+import { causeOf } from "./causes.js";
 import type { ClientContext } from "./connection.js";
 import { interruptedExit } from "./context.js";
 import type { Exit } from "./exit-codes.js";

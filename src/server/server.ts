@@ -153,7 +153,9 @@ export class Server implements OpsCoreServer {
   }
 
   private async stop(): Promise<void> {
-    this.logger.info("stopping");
+    // One that never served has nothing to take leave of; why it did not is told by whoever tried.
+    const served = this.address !== undefined;
+    if (served) this.logger.info("stopping");
     this.readiness.stop();
     this.gate.stop();
     const drained = this.transport.drain();
@@ -170,7 +172,7 @@ export class Server implements OpsCoreServer {
     this.transport.destroy();
     if (this.ownsStorage) await this.storage.close();
     this.address = undefined;
-    this.logger.info("stopped");
+    if (served) this.logger.info("stopped");
   }
 }
 

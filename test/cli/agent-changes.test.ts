@@ -54,12 +54,6 @@ describe("agent update", () => {
     const first = await shell.json("agent update a --agent-version 2 --request-id r");
     expect(await shell.json("agent update a --agent-version 3 --request-id r")).toEqual(first);
   });
-
-  it("says so when nothing is to be changed", async () => {
-    const { code, stderr } = await new Shell((await startServer()).url).run("agent update a");
-    expect(code).toBe(2);
-    expect(stderr).toContain("nothing to change");
-  });
 });
 
 describe("agent confirm-expiry", () => {

@@ -1,12 +1,14 @@
 import { expect, it } from "vitest";
 import { State } from "../../src/storage/records.js";
+import { FakeScheduler } from "../client/helpers/fake-scheduler.js";
+import { RestartableServer } from "../client/helpers/restartable-server.js";
 import { freePort } from "../helpers/processes.js";
 import { startServer } from "../helpers/server.js";
 import { CheckedWatch } from "../helpers/state-watch.js";
 import { openSession } from "../helpers/raw-watch.js";
 import { Shell } from "./harness.js";
 
-it("opscore agent simulate reports idle and active in turn until it is told to stop", async () => {
+it("opscore agent simulate reports idle and active in turn until it is told to stop, and finished then", async () => {
   const { url, server } = await startServer();
   const watch = new CheckedWatch();
   watch.open(openSession(url));
@@ -19,6 +21,20 @@ it("opscore agent simulate reports idle and active in turn until it is told to s
   expect(states).toEqual([State.IDLE, State.ACTIVE, State.IDLE, State.ACTIVE]);
   const found = await server.storage.getAgent({ namespace: "default", agentId: "sim-1" });
   expect(found?.record).toMatchObject({ capabilities: ["pretend"], leaseTtlMs: 30_000 });
+  expect(found?.state.state).toBe(State.FINISHED);
+});
+
+it("opscore agent simulate says so when nobody hears its last word", async () => {
+  const scheduler = new FakeScheduler();
+  const server = await RestartableServer.start();
+  const agent = new Shell(server.url).start("agent simulate sim-1 --pace 1h", { scheduler });
+  await scheduler.armed(3_600_000);
+  await server.stop();
+  const end = agent.stop();
+  // For so long it tries.
+  await scheduler.elapse(5_000);
+  expect(await end).toBe(0);
+  expect(agent.stdout.lines.at(-1)).toBe("the server could not be told of the end");
 });
 
 it("opscore agent simulate ends when another agent takes its id", async () => {

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createServer, type RequestListener } from "node:http";
+import { createServer, request, type RequestListener } from "node:http";
+import { createSecureServer } from "node:http2";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -7,6 +8,7 @@ import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { callFailure } from "../../src/cli/call-failure.js";
 import { CommandFailure } from "../../src/cli/failure.js";
 import { REASONS, type Reason } from "../../src/errors/index.js";
+import { Certificates } from "../helpers/certificates.js";
 import { startServer } from "../helpers/server.js";
 import { opscore, Shell } from "./harness.js";
 
@@ -144,6 +146,28 @@ describe("another kind of server", () => {
     expect(stderr).toContain(hint);
   });
 
+  it.each(["grpc", "connect", "grpc-web"])("is not what a wrong path is taken for over %s", async (transport) => {
+    const { url } = await startServer();
+    const { code, stderr } = await new Shell(`${url}/foo`).run(`agent list --transport ${transport}`);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`hint: Is /foo right? It is, where a proxy takes it off; without one: --url ${url}\n`);
+    expect(stderr).not.toContain("another kind of server");
+  });
+
+  it("may be a proxy that takes a path off", async () => {
+    const { url } = await startServer();
+    const proxy = await otherServer((asked, answer) => {
+      const { method, headers } = asked;
+      const passOn = request(`${url}${(asked.url ?? "").replace(/^\/foo/, "")}`, { method, headers }, (answered) => {
+        answer.writeHead(answered.statusCode ?? 500, answered.headers);
+        answered.pipe(answer);
+      });
+      asked.pipe(passOn);
+    });
+    expect((await proxy.run(`agent register a --transport connect --url ${proxy.url}/foo`)).code).toBe(0);
+    expect((await new Shell(url).run("agent get a")).code).toBe(0);
+  });
+
   it("that does not answer in time ends with 5", async () => {
     const shell = await otherServer(() => undefined);
     const { code, stderr } = await shell.run("agent list --timeout 50ms --transport connect");
@@ -151,10 +175,58 @@ describe("another kind of server", () => {
     expect(stderr).toContain("--timeout gives it longer");
   });
 
-  it("that has no TLS is not asked for it", async () => {
+  it("that hangs up may want TLS", async () => {
+    const shell = await otherServer((request) => request.socket.destroy());
+    const { code, stderr } = await shell.run("agent list --transport connect --timeout 500ms");
+    expect(code).toBe(6);
+    expect(stderr).toContain("hint: If it wants TLS, its URL begins with https:.");
+  });
+});
+
+describe("without TLS, in words", () => {
+  it.each(["grpc", "connect"])("because the server has none, over %s", async (transport) => {
     const { url } = await startServer();
-    const { code, stderr } = await new Shell(url.replace("http:", "https:")).run("agent list");
+    const https = url.replace("http:", "https:");
+    const { code, stderr } = await new Shell(https).run(`agent list --transport ${transport}`);
     expect(code).toBe(1);
-    expect(stderr).toContain("its URL begins with http:");
+    expect(stderr).toBe(
+      `error: no TLS with ${https}: it does not speak TLS (ERR_SSL_WRONG_VERSION_NUMBER)\n` +
+        `hint: If it has no TLS, its URL begins with http: --url ${url}\n`,
+    );
+  });
+
+  it.each(["grpc", "connect"])("because nobody knows who signed its certificate, over %s", async (transport) => {
+    const certificates = new Certificates();
+    onTestFinished(() => certificates.remove());
+    const { cert, key } = certificates.client;
+    const server = createSecureServer({ cert, key, allowHTTP1: true });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    onTestFinished(() => void server.close());
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { code, stderr } = await new Shell(url).run(`agent list --transport ${transport}`);
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      `error: no TLS with ${url}: its certificate is not trusted (UNABLE_TO_VERIFY_LEAF_SIGNATURE)\n` +
+        "hint: NODE_EXTRA_CA_CERTS names a file (PEM) with the authority that signed it, or with the certificate itself.\n",
+    );
+  });
+
+  it.each([
+    ["ERR_TLS_CERT_ALTNAME_INVALID", "Host: x. is not in the cert's altnames", "its certificate is for another name"],
+    ["CERT_HAS_EXPIRED", "certificate has expired", "its certificate is not valid now"],
+    [
+      "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL",
+      "80:error:0A000460:SSL routines:ssl3_read_bytes:tlsv1 alert no application protocol:rec_layer_s3.c:1605:",
+      "it does not speak HTTP/2",
+    ],
+    [
+      "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED",
+      "80:error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:rec_layer_s3.c:1605:",
+      "tlsv13 alert certificate required",
+    ],
+  ])("because of %s", (code, message, meaning) => {
+    const cause = Object.assign(new Error(message), { code });
+    const failure = failureOf(new ConnectError(message, Code.Internal, undefined, undefined, cause));
+    expect(failure.message).toBe(`no TLS with ${target.url}: ${meaning} (${code})`);
   });
 });

@@ -136,7 +136,7 @@ export async function opscore(argv: readonly string[], options: FakeIoOptions = 
 /** The CLI of one server. */
 export class Shell {
   constructor(
-    private readonly url: string,
+    readonly url: string,
     private readonly env: Readonly<Record<string, string>> = {},
   ) {}
 

@@ -81,7 +81,7 @@ describe("the board", () => {
     expect(ids()).toEqual(["c"]);
     board.apply({ type: "resync" });
     expect(ids()).toEqual([]);
-    expect(board.log).toHaveLength(3);
+    expect(board.log()).toHaveLength(3);
   });
 
   it("shows only the states that the watch is about", () => {
@@ -94,8 +94,8 @@ describe("the board", () => {
 
   it("keeps no more of the log than can be seen", () => {
     for (let i = 0; i < 5_000; i += 1) happens(StateEvent_Type.TRANSITION, state("a", State.IDLE, { message: `${i}` }));
-    expect(board.log.length).toBeLessThanOrEqual(1_000);
-    expect(render(board.log.at(-1) ?? [])).toContain("4999");
+    expect(board.log().length).toBeLessThanOrEqual(1_000);
+    expect(render(board.log(1)[0] ?? [])).toContain("4999");
   });
 });
 
@@ -123,6 +123,26 @@ describe("a picture of the board", () => {
       ...["", "", "", "", "", ""],
       " a footer",
     ]);
+  });
+
+  it("shortens a long id, at its middle, and never what happened", () => {
+    const [id, other] = ["3f2b8c1e-4d5a-4b6c-9d7e-8f9a0b1c2d3e", "customer-support-agent-eu-west-production-0042"];
+    for (const each of [id, other]) happens(StateEvent_Type.REGISTERED, state(each, State.UNKNOWN));
+    happens(
+      StateEvent_Type.TRANSITION,
+      state(id, State.INITIALIZING, { message: "loading the model" }),
+      state(id, State.UNKNOWN),
+    );
+    happens(StateEvent_Type.TRANSITION, state(other, State.ACTIVE), state(other, State.IDLE));
+    const lines = frame(80, 18).map((line) => line.slice(15));
+    expect(lines).toContain("REGISTERED    3f2b8c1e-4d…f9a0b1c2d3e  UNKNOWN");
+    expect(lines).toContain("TRANSITION    3f2b8c1e-4d…f9a0b1c2d3e  UNKNOWN → INITIALIZING  …");
+    expect(lines).toContain("TRANSITION    customer-su…uction-0042  IDLE → ACTIVE");
+    // The same events on a wider terminal.
+    expect(frame(130, 18).map((line) => line.slice(15))).toContain(
+      `TRANSITION    ${id}      UNKNOWN → INITIALIZING  loading the model`,
+    );
+    expect(frame(80, 18).join("\n")).toMatch(/^ customer-\S*…\S*-0042 +● ACTIVE/m);
   });
 
   it("shows who changed last where there is no room for all", () => {

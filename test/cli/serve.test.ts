@@ -161,6 +161,16 @@ describe("the built command", () => {
     expect(await once(child, "close")).toEqual([141, null]);
   });
 
+  it("says nothing but why when its port is in use", async () => {
+    const { port } = await startServer();
+    const ended = await runToEnd(process.execPath, [MAIN, "serve", "--port", String(port)]);
+    expect(ended).toMatchObject({ code: 1, stdout: "" });
+    expect(ended.stderr.trimEnd().split("\n")).toEqual([
+      `error: port ${port} of 127.0.0.1 is in use`,
+      "hint: Is a server running already? --port or OPSCORE_PORT names another port, and 0 picks a free one.",
+    ]);
+  });
+
   it("passes its exit code on", async () => {
     const { url } = await startServer();
     const ended = await runToEnd(process.execPath, [MAIN, "agent", "get", "nobody", "--url", url]);

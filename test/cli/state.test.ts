@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { FakeScheduler } from "../client/helpers/fake-scheduler.js";
 import { startServerUnowned, type TestServer } from "../helpers/server.js";
 import { Shell } from "./harness.js";
 
@@ -51,6 +52,32 @@ describe("state set", () => {
     await shell.text("agent register early");
     expect((await report).code).toBe(0);
     expect(await shell.json("state get early")).toMatchObject({ state: { state: "STATE_IDLE" } });
+  });
+
+  it("tells a person soon that it is held, and for whom", async () => {
+    const scheduler = new FakeScheduler();
+    const report = shell.start("state set wirter-1 idle", { tty: true, scheduler, env: { NO_COLOR: "1" } });
+    await scheduler.elapse(1_000);
+    await report.stderr.seen("\n");
+    expect(report.stderr.text).toBe(
+      "agent wirter-1 is not registered: waiting until it is, for at most 5s (--wait-for-registration)\n",
+    );
+    expect(report.stdout.text).toBe("");
+    await shell.text("agent register wirter-1");
+    expect(await report.exit).toBe(0);
+    expect(report.stderr.lines.slice(1)).toEqual(["reported"]);
+    expect(scheduler.running).toEqual([]);
+  });
+
+  it.each([
+    ["state set early idle", false],
+    ["state set early idle --json", true],
+  ])("tells programs nothing before it is over: %s, on a terminal %j", async (line, tty) => {
+    const scheduler = new FakeScheduler();
+    const report = shell.run(line, { tty, scheduler });
+    await shell.text("agent register early");
+    expect((await report).code).toBe(0);
+    expect(scheduler.waits).toEqual([]);
   });
 
   it.each([

@@ -6,7 +6,7 @@ import { cut, fill, render, richWidth, span, type Rich } from "../../src/cli/tex
 import { createStyle, plain, wantsColour } from "../../src/cli/text/style.js";
 import { formatTable, type Column } from "../../src/cli/text/table.js";
 import { formatAge, formatClock, formatTime } from "../../src/cli/text/time.js";
-import { displayWidth, truncate } from "../../src/cli/text/width.js";
+import { displayWidth, shorten, truncate } from "../../src/cli/text/width.js";
 
 describe("the width of text", () => {
   it.each([
@@ -38,10 +38,24 @@ describe("the width of text", () => {
     expect(truncate(text, width)).toBe(expected);
   });
 
+  it.each([
+    ["writer", 6, "writer"],
+    ["writer", 5, "wr…er"],
+    ["writer", 4, "wr…r"],
+    ["writer", 2, "w…"],
+    ["writer", 1, "…"],
+    ["writer", 0, ""],
+    ["漢字漢字", 7, "漢字…字"],
+    ["漢字漢字", 6, "漢…字"],
+  ])("%j with both ends in %i columns is %j", (text, width, expected) => {
+    expect(shorten(text, width)).toBe(expected);
+  });
+
   it("is never more than was asked for", () => {
     fc.assert(
       fc.property(fc.string({ unit: "grapheme" }), fc.nat(30), (text, width) => {
         expect(displayWidth(truncate(text, width))).toBeLessThanOrEqual(width);
+        expect(displayWidth(shorten(text, width))).toBeLessThanOrEqual(width);
       }),
     );
   });

@@ -83,13 +83,37 @@ describe("what cannot be understood ends with code 2 and says what to do", () =>
     ["state get", "missing required argument 'agent-id'", "", "opscore state get --help"],
     ["state set writer-1", "missing required argument 'state'", "", "opscore state set --help"],
     ["agent list --limit", "option '--limit <count>' argument missing", "", "opscore agent list --help"],
-    ["--url http://x agent list", "unknown option '--url'", "", "opscore --help"],
+    ["--url http://x agent list", "unknown option '--url'", "Options go after the command", "opscore --help"],
+    [
+      "agent --url=http://x list",
+      "unknown option '--url=http://x'",
+      "Options go after the command",
+      "opscore agent --help",
+    ],
   ])("%s", async (line, message, suggestion, help) => {
     const { code, stdout, stderr } = await usage(line);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toMatch(/^error: /);
     for (const part of [message, suggestion, help]) expect(stderr).toContain(part);
   });
+});
+
+it.each([
+  [
+    "agent update a --if-revision 3",
+    "--display-name, --agent-version, --capability, --label, --contact-endpoint, --metadata, --lease-ttl",
+  ],
+  ["session update s", "--status, --metadata, --result, --error"],
+])("a change of nothing is refused: %s", async (line, options) => {
+  const { code, stdout, stderr } = await usage(line);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toBe(`error: nothing to change was given\nhint: Give at least one of ${options}.\n`);
+});
+
+it("an unknown option of a command is not said to be in the wrong place", async () => {
+  for (const line of ["agent list --frobnicate", "agent --hlp"]) {
+    expect((await usage(line)).stderr).not.toContain("after the command");
+  }
 });
 
 describe("values that cannot be used", () => {
@@ -110,13 +134,21 @@ describe("values that cannot be used", () => {
 
   it.each([
     ["agent register a --label env", "--label", "must be a key=value pair, such as env=prod"],
+    ["agent register a --label k=a --label l=b --label k=c", "--label", `got "a" and "c" for "k"`],
     ["agent register a --metadata [1]", "--metadata", "must be a JSON object"],
     ["agent register a --metadata @/no/such/file", "--metadata", "cannot be read: no such file or directory"],
     ["agent list --limit 0", "--limit", "must be a whole number from 1 to 1000000"],
     ["agent list --state idle,actve", "--state", "did you mean active?"],
+    ["agent list --url ftp://x", "--url", "must be an http or https URL"],
+    ["agent list --url http://x:1/y?z=1#w", "--url", `must end before "?z=1"`],
+    ["agent list --url http://x:1/#w", "--url", `must end before "#w"`],
     ["state get a --namespace a/b", "--namespace", "must be 1 to 128 characters"],
+    [
+      "state wait a idle active --fail-on error,ACTIVE,idle",
+      "--fail-on",
+      "must not name what <state> names: idle, active",
+    ],
     ["state wait a idle nope", "<state>", `got "nope"`],
-    ["session update s", "<session-id>", "nothing to change"],
     ["session list --status endd", "--status", "must be one of started"],
     ["state set a idle --if-revision 9223372036854775808", "--if-revision", "must be a whole number"],
   ])("%s", async (line, name, description) => {
@@ -130,9 +162,15 @@ describe("values that cannot be used", () => {
     const { code, stderr } = await usage("agent list", { env: { OPSCORE_URL: "nowhere" } });
     expect(code).toBe(2);
     expect(stderr).toContain(`  OPSCORE_URL  must be an http or https URL`);
+    const query = await usage("agent list", { env: { OPSCORE_URL: "http://x/?y" } });
+    expect(query.stderr).toContain(`  OPSCORE_URL  must end before "?y"`);
   });
 
   it("that are secret are not repeated", async () => {
+    const withPassword = await usage("agent list --url http://me:my-secret@x:1");
+    expect(withPassword.code).toBe(2);
+    expect(withPassword.stderr).toContain("--url  must not hold a user or a password");
+    expect(withPassword.stderr).not.toContain("my-secret");
     const { code, stderr } = await opscore(["agent", "list", "--api-key", "my secret"]);
     expect(code).toBe(2);
     expect(stderr).toContain("--api-key  must be 1 to 512 visible ASCII characters");

@@ -126,9 +126,23 @@ describe("task", () => {
     expect(await shell.text("task cancel s step_1 --message enough")).toMatch(/^Status +CANCELLED$/m);
     await cancelled;
     expect(await shell.json("task list --agent a")).toMatchObject({ tasks: [{ taskId: "step_1", error: "enough" }] });
-    expect((await shell.run("task retry s step_1")).stderr).toContain("is CANCELLED, not FAILED");
+    const { code, stderr } = await shell.run("task retry s step_1");
+    expect({ code, lines: stderr.trimEnd().split("\n") }).toEqual({
+      code: 4,
+      lines: [
+        "error: task step_1 is CANCELLED, not FAILED (STATE_MISMATCH)",
+        "hint: Only tasks of the dead letter, which are FAILED, can be retried: `opscore task list --status failed` shows them.",
+      ],
+    });
     expect((await shell.run("task get s nothing")).stderr).toContain("session s has no task nothing");
     expect((await shell.run("task list --status ready")).stderr).toContain("no tasks");
+    expect(await shell.run("task list --session s --status ready")).toMatchObject({ code: 0, stderr: "no tasks\n" });
+  });
+
+  it.each(["", " --json"])("list of a session that does not exist fails with 3%s", async (flag) => {
+    const { code, stdout, stderr } = await shell.run(`task list --session nobody${flag}`);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
+    expect(stderr).toContain("session nobody does not exist");
   });
 });
 

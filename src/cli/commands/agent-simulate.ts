@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { State } from "../../../gen/opscore/v1/common_pb.js";
 import { Agent } from "../../client/index.js";
 import { Ending } from "../../client/ending.js";
 import { pause } from "../../client/scheduler.js";
@@ -16,7 +17,7 @@ export function defineSimulate(command: Command, host: Host): void {
   implementLasting(command, host, {
     summary: "Be an agent that waits and works in turn",
     details:
-      "Registers, then reports idle and active in turn until Ctrl-C. Nothing is done in between; the reports are real. For trying out a deployment, its watches and its alerts.",
+      "Registers, then reports idle and active in turn until Ctrl-C, and finished at its end. Killed with SIGKILL, or by a second Ctrl-C, it is silent, and lost when its lease runs out. Nothing is done in between; the reports are real. For trying out a deployment, its watches and its alerts.",
     examples: [["opscore agent simulate sim-1 --pace 500ms", "two changes a second"]],
     positionals: { agentId: required("agent-id", "the agent", anyText) },
     flags: {
@@ -49,9 +50,12 @@ export function defineSimulate(command: Command, host: Host): void {
         void agent.active({ message: `work ${round}` });
         await pause(scheduler, pace, ending);
       }
-      await agent.stop();
+      // As an agent should: what is FINISHED is not waited for, and no alert tells that it was lost.
+      const { unsent } = await agent.stop({ state: State.FINISHED });
+      if (agent.status === "superseded") return "CONFLICT";
+      if (unsent > 0) out.line("the server could not be told of the end");
       // The end of this command is Ctrl-C: nothing was interrupted.
-      return agent.status === "superseded" ? "CONFLICT" : "OK";
+      return "OK";
     },
   });
 }

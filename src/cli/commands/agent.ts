@@ -11,12 +11,12 @@ import {
 import { showItem, showList } from "../answers.js";
 import { apiJson } from "../api-json.js";
 import type { Host } from "../command.js";
-import { AGENT_FILTER, LIMIT, METADATA, REQUEST_ID } from "../common-flags.js";
+import { AGENT_FILTER, LABELS, LIMIT, METADATA, REQUEST_ID } from "../common-flags.js";
 import { implementCall } from "../connection.js";
-import { usageFailure } from "../failure.js";
+import { nothingToChange } from "../failure.js";
 import { listed, maybe, optional, repeated, required, toggle, type Values } from "../flags.js";
 import { given } from "../given.js";
-import { anyText, duration, int64, label } from "../readers.js";
+import { anyText, duration, int64 } from "../readers.js";
 import { printAgent, printAgents } from "../views/agents.js";
 import { livenessWord, stateWord } from "../words.js";
 import { defineSimulate } from "./agent-simulate.js";
@@ -28,7 +28,7 @@ const PROFILE = {
   displayName: optional("--display-name <name>", "a name for people", anyText),
   version: optional("--agent-version <version>", "the version of the agent's own software", anyText),
   capability: repeated("--capability <word>", "what it can do", anyText),
-  label: repeated("--label <key=value>", "a word to select it by", label),
+  labels: LABELS,
   contactEndpoint: optional("--contact-endpoint <url>", "where the agent takes requests", anyText),
   metadata: METADATA,
   leaseTtl: optional("--lease-ttl <duration>", "how long it stays alive unheard; 0: for ever", duration(0, DAY_MS)),
@@ -151,9 +151,7 @@ function defineUpdate(command: Command, host: Host): void {
       const paths = new Set(Object.keys(profile).map(protoName));
       // No lease is a field that is not set.
       if (values.leaseTtl !== undefined) paths.add("lease_ttl");
-      if (paths.size === 0) {
-        throw usageFailure([{ name: "<agent-id>", description: "nothing to change: give at least one of its data" }]);
-      }
+      if (paths.size === 0) throw nothingToChange(Object.values(PROFILE).map(({ name }) => name));
       const answer = await client.agents.updateAgent(
         {
           agent: { ...profile, agentId },
@@ -169,11 +167,11 @@ function defineUpdate(command: Command, host: Host): void {
 
 /** What was typed of an agent's data. */
 function profileOf(values: Values<typeof PROFILE>) {
-  const { displayName, version, contactEndpoint, metadata, capability, label: labels, leaseTtl } = values;
+  const { displayName, version, contactEndpoint, metadata, capability, labels, leaseTtl } = values;
   return given({
     ...{ displayName, version, contactEndpoint, metadata },
     capabilities: capability.length === 0 ? undefined : [...capability],
-    labels: labels.length === 0 ? undefined : Object.fromEntries(labels),
+    labels: Object.keys(labels).length === 0 ? undefined : labels,
     leaseTtl: leaseTtl === undefined || leaseTtl === 0 ? undefined : durationFromMs(leaseTtl),
   });
 }

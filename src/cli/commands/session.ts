@@ -14,7 +14,7 @@ import { apiJson } from "../api-json.js";
 import type { Host } from "../command.js";
 import { LIMIT, METADATA, PLAIN, REQUEST_ID } from "../common-flags.js";
 import { implementCall, implementLasting, type ClientContext } from "../connection.js";
-import { usageFailure } from "../failure.js";
+import { nothingToChange, usageFailure } from "../failure.js";
 import { listed, optional, repeated, required, rest, toggle } from "../flags.js";
 import { given } from "../given.js";
 import { TaskBoard } from "../live/task-board.js";
@@ -87,6 +87,14 @@ function defineGet(command: Command, host: Host): void {
   });
 }
 
+/** What can be changed of a session. */
+const CHANGES = {
+  status: optional("--status <status>", "its new status", statusWord),
+  metadata: METADATA,
+  result: optional("--result <json>", "what came of it: a JSON object, @FILE, or -", jsonObject),
+  error: optional("--error <text>", "why it failed, for people", anyText),
+};
+
 function defineUpdate(command: Command, host: Host): void {
   implementCall(command, host, {
     summary: "Change a session",
@@ -97,10 +105,7 @@ function defineUpdate(command: Command, host: Host): void {
     ],
     positionals: { sessionId: required("session-id", "the session", anyText) },
     flags: {
-      status: optional("--status <status>", "its new status", statusWord),
-      metadata: METADATA,
-      result: optional("--result <json>", "what came of it: a JSON object, @FILE, or -", jsonObject),
-      error: optional("--error <text>", "why it failed, for people", anyText),
+      ...CHANGES,
       expectedRevision: optional("--if-revision <number>", "only if it has this revision", int64),
       requestId: REQUEST_ID,
     },
@@ -109,10 +114,7 @@ function defineUpdate(command: Command, host: Host): void {
       const { sessionId, expectedRevision, requestId, ...changes } = values;
       const session = given(changes);
       const paths = Object.keys(session);
-      if (paths.length === 0) {
-        const description = "nothing to change: give at least one of --status, --metadata, --result, --error";
-        throw usageFailure([{ name: "<session-id>", description }]);
-      }
+      if (paths.length === 0) throw nothingToChange(Object.values(CHANGES).map(({ name }) => name));
       const answer = await client.sessions.updateSession(
         { session: { ...session, sessionId }, updateMask: { paths }, ...given({ expectedRevision, requestId }) },
         { signal },

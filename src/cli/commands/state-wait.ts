@@ -1,11 +1,14 @@
 import type { Command } from "commander";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { State } from "../../../gen/opscore/v1/common_pb.js";
 import { WaitForStateResponseSchema, WaitOutcome } from "../../../gen/opscore/v1/state_service_pb.js";
+import type { WaitCondition } from "../../client/index.js";
 import { apiJson } from "../api-json.js";
 import type { Host } from "../command.js";
 import { implementLasting, type ClientContext } from "../connection.js";
 import { EXIT_CODES, type Exit } from "../exit-codes.js";
-import { listed, optional, required, rest, toggle } from "../flags.js";
+import type { Problem } from "../failure.js";
+import { listed, optional, refuse, required, rest, toggle } from "../flags.js";
 import { anyText, duration, int64 } from "../readers.js";
 import { printable } from "../text/printable.js";
 import type { Look } from "../text/style.js";
@@ -54,6 +57,7 @@ export function defineWait(command: Command, host: Host): void {
     },
     async run({ timeoutMs, ...condition }, context) {
       const { client, out, json, signal } = context;
+      refuse(contradictions(condition));
       await assertReachable(context, condition.agentId);
       const answer = await client.waitForState(condition, { timeoutMs, signal });
       const { exit, look } = ENDINGS[answer.outcome];
@@ -71,6 +75,13 @@ export function defineWait(command: Command, host: Host): void {
       return exit;
     },
   });
+}
+
+/** A state cannot be what is waited for and what must not come. */
+function contradictions({ states, failStates }: Pick<WaitCondition, "states" | "failStates">): readonly Problem[] {
+  const both = [...new Set(states)].filter((state) => failStates?.includes(state));
+  const words = both.map((state) => enumName(State, state).toLowerCase()).join(", ");
+  return both.length === 0 ? [] : [{ name: "--fail-on", description: `must not name what <state> names: ${words}` }];
 }
 
 /**

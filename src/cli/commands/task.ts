@@ -51,7 +51,14 @@ function defineList(command: Command, host: Host): void {
         schema: ListTasksResponseSchema,
         field: "tasks",
         none: "no tasks",
-        read: (page) => client.tasks.listTasks({ ...filter, ...page }, { signal }),
+        async read(page) {
+          const answer = await client.tasks.listTasks({ ...filter, ...page }, { signal });
+          // No task of a session that does not exist is a mistake in its id; of one that does, it is an answer.
+          const isEmpty = page.pageToken === "" && answer.nextPageToken === "" && answer.tasks.length === 0;
+          if (isEmpty && filter.sessionId)
+            await client.sessions.getSession({ sessionId: filter.sessionId }, { signal });
+          return answer;
+        },
         print: (...list) => printTasks(...list, sessionId !== undefined),
       });
     },
@@ -77,6 +84,10 @@ function defineRetry(command: Command, host: Host): void {
     details: "A session that failed with it goes on.",
     positionals: POSITIONALS,
     flags: {},
+    hints: {
+      STATE_MISMATCH:
+        "Only tasks of the dead letter, which are FAILED, can be retried: `opscore task list --status failed` shows them.",
+    },
     async run(key, context) {
       const { client, signal } = context;
       const answer = await client.tasks.retryTask(key, { signal });

@@ -9,7 +9,7 @@ import { HIGHLIGHT_MS } from "./board.js";
 import type { BoardAgent } from "./state-board.js";
 
 const COLUMNS: readonly Column[] = [
-  { title: "AGENT", min: 10, atLeast: 12 },
+  { title: "AGENT", min: 10, atLeast: 12, keepsEnds: true },
   { title: "STATE", atLeast: "● INITIALIZING".length },
   { title: "LIVENESS", dispensable: 2 },
   { title: "FOR", align: "right", atLeast: "59m59s".length, dispensable: 1 },

@@ -55,8 +55,8 @@ export function finalFrame<Entry>(board: Board<Entry>, title: Rich, { columns }:
   return [title, [], ...table, ...ruledLog(board, FINAL_LINES, width)].map((line) => indent(line, width));
 }
 
-function ruledLog<Entry>({ log }: Board<Entry>, count: number, width: number): readonly Rich[] {
-  return [[], rule("EVENTS", width), ...log.slice(-count)];
+function ruledLog<Entry>(board: Board<Entry>, count: number, width: number): readonly Rich[] {
+  return [[], rule("EVENTS", width), ...board.log(count, width)];
 }
 
 function indent(line: Rich, width: number): Rich {

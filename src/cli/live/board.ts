@@ -15,7 +15,8 @@ export const byName = new Intl.Collator("en", { numeric: true });
 
 /** What a watch has said so far: how things are now, and what happened last. */
 export abstract class Board<Entry> {
-  private readonly lines: Rich[] = [];
+  /** Each as it is on a terminal of so many columns, which may be another one when it is drawn again. */
+  private readonly lines: ((width: number) => Rich)[] = [];
   private readonly format: EventLines;
 
   /** @param clock for what the board itself notices */
@@ -36,22 +37,29 @@ export abstract class Board<Entry> {
    */
   abstract table(room: number, width: number, clock: Clock): readonly Rich[];
 
-  /** What happened, oldest first. */
-  get log(): readonly Rich[] {
-    return this.lines;
+  /**
+   * What happened, oldest first.
+   *
+   * @param count only the last so many lines
+   * @param width how many columns there are for it
+   */
+  log(count = Infinity, width = Infinity): readonly Rich[] {
+    return this.lines.slice(-count).map((line) => line(width));
   }
 
   /** Adds a line about the watch itself. */
   say(type: string, note: string): void {
-    this.push(this.format.notice(this.clock.now(), type, note));
+    const line = this.format.notice(this.clock.now(), type, note);
+    this.push(() => line);
   }
 
   /** Adds a line about an event. */
   protected tell(event: EventView): void {
-    this.push(this.format.event(event));
+    this.format.learn(event);
+    this.push((width) => this.format.event(event, width));
   }
 
-  private push(line: Rich): void {
+  private push(line: (width: number) => Rich): void {
     this.lines.push(line);
     if (this.lines.length > 2 * LOG_LINES) this.lines.splice(0, LOG_LINES);
   }

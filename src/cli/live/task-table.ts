@@ -12,7 +12,7 @@ import { graphOrder } from "./task-graph.js";
 import type { BoardSession, BoardTask } from "./task-board.js";
 
 const COLUMNS: readonly Column[] = [
-  { title: "TASK", min: 16, atLeast: 12 },
+  { title: "TASK", min: 16, atLeast: 12, keepsEnds: true },
   { title: "STATUS", atLeast: "● CANCELLED".length },
   { title: "TIME", align: "right", atLeast: "59m59s".length, dispensable: 2 },
   { title: "NOTE", min: 10, dispensable: 1 },

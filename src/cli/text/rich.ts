@@ -3,7 +3,7 @@
  * it is printed.
  */
 import { plain, type Look, type Style } from "./style.js";
-import { displayWidth, truncate } from "./width.js";
+import { displayWidth, shorten, truncate } from "./width.js";
 
 export interface Span {
   /** Must be printable. */
@@ -40,6 +40,14 @@ export function cut(rich: Rich, width: number): Rich {
     break;
   }
   return kept;
+}
+
+/** `rich`, where it does not fit in `width` columns with an ellipsis in the middle of its last text, which is an id. */
+export function cutMiddle(rich: Rich, width: number): Rich {
+  const before = rich.slice(0, -1);
+  const room = width - richWidth(before);
+  const [last] = rich.slice(-1);
+  return last === undefined || room <= 0 ? cut(rich, width) : [...before, { ...last, text: shorten(last.text, room) }];
 }
 
 /** `rich` with spaces, to `width` columns. */

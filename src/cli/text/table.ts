@@ -1,4 +1,4 @@
-import { cut, fill, richWidth, span, type Rich } from "./rich.js";
+import { cut, cutMiddle, fill, richWidth, span, type Rich } from "./rich.js";
 import { displayWidth } from "./width.js";
 
 export interface Column {
@@ -12,6 +12,8 @@ export interface Column {
    * copy then.
    */
   readonly min?: number;
+  /** Where its text is cut, both ends of it stay: for ids. */
+  readonly keepsEnds?: boolean;
   /** Where cutting is not enough, columns are left out, the largest number first. Not given: it stays. */
   readonly dispensable?: number;
 }
@@ -39,7 +41,7 @@ export function formatTable(columns: readonly Column[], rows: readonly Row[], wi
   const shown = shrink(leaveOut(sized, width), width);
   const line = (cells: Row): Rich =>
     shown.flatMap(({ column, at, natural }, i) => {
-      const cell = fill(cut(cells[at] ?? [], natural), natural, column.align);
+      const cell = fill((column.keepsEnds === true ? cutMiddle : cut)(cells[at] ?? [], natural), natural, column.align);
       return i === 0 ? cell : [{ text: GAP }, ...cell];
     });
   return [line(columns.map(({ title }) => span(title, "dim"))), ...rows.map(line)];

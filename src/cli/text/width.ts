@@ -37,6 +37,27 @@ export function truncate(text: string, width: number): string {
   return `${kept}…`;
 }
 
+/**
+ * `text`, or as much of its two ends as fits in `width` columns, with an ellipsis between them: for ids, which often begin alike and
+ * differ at the end.
+ */
+export function shorten(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text;
+  if (width <= 0) return "";
+  const parts = Array.from(graphemes(text), ({ segment }) => segment);
+  const tail = leading([...parts].reverse(), Math.floor((width - 1) / 2))
+    .reverse()
+    .join("");
+  return `${leading(parts, width - 1 - displayWidth(tail)).join("")}…${tail}`;
+}
+
+/** As many of the first graphemes as fit in `width` columns. */
+function leading(graphemes: readonly string[], width: number): string[] {
+  let left = width;
+  const beyond = graphemes.findIndex((grapheme) => (left -= graphemeWidth(grapheme)) < 0);
+  return graphemes.slice(0, beyond === -1 ? undefined : beyond);
+}
+
 function graphemeWidth(grapheme: string): number {
   if (INVISIBLE.test(grapheme)) return 0;
   return WIDE.test(grapheme) ? 2 : 1;

@@ -4,19 +4,28 @@ import { systemScheduler } from "../../../src/client/index.js";
 
 /** The help of every command. What all of them share is on the page once: connection options here, settings elsewhere. */
 export async function commands(): Promise<string> {
-  const parts: string[] = [];
+  return (await helpTexts()).map(({ name, text }) => describeCommand(name, text)).join("\n\n");
+}
+
+/** Every command that is no group, with its help. */
+async function helpTexts(): Promise<readonly { readonly name: string; readonly text: string }[]> {
+  const texts: { readonly name: string; readonly text: string }[] = [];
   for (const name of subcommands(await help())) {
     const text = await help(name);
     const below = subcommands(text);
-    if (below.length === 0) parts.push(describeCommand(name, text));
-    for (const sub of below) parts.push(describeCommand(`${name} ${sub}`, await help(name, sub)));
+    if (below.length === 0) texts.push({ name, text });
+    for (const sub of below) texts.push({ name: `${name} ${sub}`, text: await help(name, sub) });
   }
-  return parts.join("\n\n");
+  return texts;
 }
 
-/** The options that every command has which talks to a server. */
+/** The options that every command has which talks to a server, and those few that lack one of them. */
 export async function connection(): Promise<string> {
-  return fence(section(await help("state", "watch"), "Connection"));
+  const lasting = (await helpTexts())
+    .filter(({ text }) => text.includes("\nConnection:") && !section(text, "Connection").includes("--timeout"))
+    .map(({ name }) => `\`${name}\``);
+  const exception = `${lasting.slice(0, -1).join(", ")} and ${lasting.at(-1)} last as long as they last, without this \`--timeout\`; \`state wait\` has one of its own.`;
+  return `${fence(section(await help("agent", "list"), "Connection"))}\n\n${exception}`;
 }
 
 /** What a command answers to the shell, and what it reads from there. */
