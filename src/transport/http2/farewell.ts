@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Output } from "./output.js";
 import type { Pings } from "./pings.js";
 
-/** For how long a client that has read all that was said may not close its side, in milliseconds. */
+/** For how long a client may not close its side that has read all that was said, or read nothing that has closed it; in milliseconds. */
 const LINGER_MS = 1_000;
 /** With more bytes to read than these a client is asked to say when it has. */
 const MUCH_BYTES = 64 * 1024;
@@ -38,7 +38,7 @@ export class Farewell {
 
   /** The socket has sent all that it was given, and forgotten for how long it should wait. */
   drained(): void {
-    if (this.isWaiting) this.socket.setTimeout(this.silenceMs);
+    if (this.isWaiting) this.socket.setTimeout(this.hasMuch ? this.stallMs : LINGER_MS);
   }
 
   /** Says no more, and waits for the client to do the same. */
@@ -55,17 +55,12 @@ export class Farewell {
     this.output.flush();
     if (this.socket.writableLength === 0) this.socket.destroy();
     else this.socket.destroySoon();
-    this.socket.setTimeout(this.silenceMs);
+    this.socket.setTimeout(LINGER_MS);
   }
 
   /** However much the client still says, and however slowly it reads. */
   closeSoon(): void {
     this.closing ??= setTimeout(() => this.socket.destroy(), LINGER_MS).unref();
-  }
-
-  /** For how long the client may say nothing, and seem to read nothing. */
-  private get silenceMs(): number {
-    return this.hasMuch ? this.stallMs : LINGER_MS;
   }
 
   private get hasMuch(): boolean {

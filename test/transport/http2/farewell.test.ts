@@ -56,15 +56,3 @@ describe("a server that leaves", () => {
     await once(serverSocket(), "close");
   });
 });
-
-describe("a client that says that it will say nothing more", () => {
-  it("still gets all that it has not read, after a break that is longer than what one that read all has", async () => {
-    const client = reader(MUCH);
-    await client.of(FrameType.HEADERS, 1);
-    client.pause();
-    client.halfClose();
-    await once(serverSocket(), "end");
-    setTimeout(() => client.resume(), 1_500);
-    expect(await client.body(1)).toHaveLength(MUCH);
-  });
-});
