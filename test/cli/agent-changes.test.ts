@@ -38,6 +38,20 @@ describe("agent update", () => {
     expect(await shell.json("agent register b --lease-ttl 0")).not.toHaveProperty("agent.leaseTtl");
   });
 
+  it("can leave no label and no capability", async () => {
+    const shell = new Shell((await startServer()).url);
+    await shell.text("agent register a --capability write --capability read --label env=prod --display-name A");
+    expect(await shell.json("agent update a --clear labels --capability read")).toMatchObject({
+      agent: { displayName: "A", capabilities: ["read"], labels: {} },
+    });
+    const { agent } = (await shell.json("agent update a --clear labels,capabilities")) as { agent: object };
+    expect(agent).toMatchObject({ displayName: "A" });
+    expect(agent).toMatchObject({ capabilities: [] });
+    const { code, stderr } = await shell.run("agent update a --clear labels --label env=prod");
+    expect([code, stderr]).toEqual([2, expect.stringContaining("--clear  must not name what is given: labels")]);
+    expect((await shell.run("agent update a --clear metadata")).stderr).toContain("--clear  must be");
+  });
+
   it("refuses a label that no object can have", async () => {
     const { code, stderr } = await new Shell((await startServer()).url).run("agent update a --label __proto__=2");
     expect(code).toBe(2);

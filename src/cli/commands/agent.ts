@@ -13,10 +13,10 @@ import { apiJson } from "../api-json.js";
 import type { Host } from "../command.js";
 import { AGENT_FILTER, LABELS, LIMIT, METADATA, REQUEST_ID } from "../common-flags.js";
 import { implementCall } from "../connection.js";
-import { nothingToChange } from "../failure.js";
+import { nothingToChange, usageFailure } from "../failure.js";
 import { listed, maybe, optional, repeated, required, toggle, type Values } from "../flags.js";
 import { given } from "../given.js";
-import { anyText, duration, int64 } from "../readers.js";
+import { anyText, choice, duration, int64 } from "../readers.js";
 import { printAgent, printAgents } from "../views/agents.js";
 import { livenessWord, stateWord } from "../words.js";
 import { defineSimulate } from "./agent-simulate.js";
@@ -33,6 +33,9 @@ const PROFILE = {
   metadata: METADATA,
   leaseTtl: optional("--lease-ttl <duration>", "how long it stays alive unheard; 0: for ever", duration(0, DAY_MS)),
 };
+
+/** Of what there can be several, and none. */
+const LISTS = { capabilities: "capabilities", labels: "labels" } as const;
 
 /** `opscore agent`: who there is. */
 export function define(group: Command, host: Host): void {
@@ -137,21 +140,29 @@ function defineUpdate(command: Command, host: Host): void {
     summary: "Change an agent's data",
     details:
       "Only what is given changes; capabilities and labels take the place of those that were there. State, incarnation and history stay.",
-    examples: [["opscore agent update writer-1 --label env=prod --label tier=web", "give it other labels"]],
+    examples: [
+      ["opscore agent update writer-1 --label env=prod --label tier=web", "give it other labels"],
+      ["opscore agent update writer-1 --clear labels", "take them away"],
+    ],
     positionals: { agentId: required("agent-id", "the agent", anyText) },
     flags: {
       ...PROFILE,
+      clear: listed("--clear <list>", "leave none of these", choice(LISTS)),
       expectedRevision: optional("--if-revision <number>", "only if its data has this revision", int64),
       requestId: REQUEST_ID,
     },
     async run(values, context) {
       const { client, signal } = context;
-      const { agentId, expectedRevision, requestId } = values;
+      const { agentId, clear, expectedRevision, requestId } = values;
       const profile = profileOf(values);
-      const paths = new Set(Object.keys(profile).map(protoName));
-      // No lease is a field that is not set.
+      const both = clear.find((list) => profile[list] !== undefined);
+      if (both !== undefined) {
+        throw usageFailure([{ name: "--clear", description: `must not name what is given: ${both}` }]);
+      }
+      // A field that is in the mask and not set is cleared.
+      const paths = new Set([...Object.keys(profile).map(protoName), ...clear]);
       if (values.leaseTtl !== undefined) paths.add("lease_ttl");
-      if (paths.size === 0) throw nothingToChange(Object.values(PROFILE).map(({ name }) => name));
+      if (paths.size === 0) throw nothingToChange([...Object.values(PROFILE).map(({ name }) => name), "--clear"]);
       const answer = await client.agents.updateAgent(
         {
           agent: { ...profile, agentId },
