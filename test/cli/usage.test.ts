@@ -101,7 +101,7 @@ describe("what cannot be understood ends with code 2 and says what to do", () =>
 it.each([
   [
     "agent update a --if-revision 3",
-    "--display-name, --agent-version, --capability, --label, --contact-endpoint, --metadata, --lease-ttl",
+    "--display-name, --agent-version, --capability, --label, --contact-endpoint, --metadata, --lease-ttl, --clear",
   ],
   ["session update s", "--status, --metadata, --result, --error"],
 ])("a change of nothing is refused: %s", async (line, options) => {

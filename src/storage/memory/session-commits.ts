@@ -1,8 +1,8 @@
 import { SessionChangeType, type SessionRecord } from "../records.js";
 import { isEnded } from "../state-machine.js";
+import { AgeQueue } from "./age-queue.js";
 import type { Commits } from "./commits.js";
 import type { SessionEntry } from "./entries.js";
-import { Ring } from "./ring.js";
 import { sessionRecord } from "./session-records.js";
 
 /** A session that ended with the commit of this revision. */
@@ -16,18 +16,9 @@ export interface EndedSessionLimits {
   readonly ageMs: number;
 }
 
-/** Closing fewer gaps than this is not worth it. */
-const MIN_REOPENED = 64;
-
 /** Where new records of sessions become commits, and where those that have ended wait to be forgotten. */
 export class SessionCommits {
-  /**
-   * In the order of their end. A session that was opened again stays until its turn comes, and is passed over then; when such
-   * ones outnumber the others they are taken out.
-   */
-  private ended = new Ring<Ended>();
-  /** How many of them were opened again. */
-  private reopened = 0;
+  private readonly ended = new AgeQueue(isCurrent);
 
   constructor(
     private readonly commits: Commits,
@@ -47,7 +38,7 @@ export class SessionCommits {
       revision,
     });
     entry.record = record;
-    if (isEnded(previousStatus)) this.leaveGap();
+    if (isEnded(previousStatus)) this.ended.leaveGap();
     if (ends) this.ended.push({ entry, revision });
     this.commits.session(ends ? SessionChangeType.ENDED : SessionChangeType.UPDATED, record, previousStatus);
     if (ends) this.forget(commitTime);
@@ -56,25 +47,12 @@ export class SessionCommits {
 
   /** Drops ended sessions that are too old or too many. */
   forget(now: number): void {
-    for (let oldest = this.ended.at(0); oldest !== undefined; oldest = this.ended.at(0)) {
+    for (let oldest = this.ended.oldest; oldest !== undefined; oldest = this.ended.oldest) {
       const isOld = (oldest.entry.record.endTime ?? now) < now - this.limits.ageMs;
-      if (isCurrent(oldest) && !isOld && this.ended.length - this.reopened <= this.limits.count) return;
+      if (!isOld && this.ended.size <= this.limits.count) return;
       this.ended.shift();
-      if (isCurrent(oldest)) this.drop(oldest.entry);
-      else this.reopened -= 1;
+      this.drop(oldest.entry);
     }
-  }
-
-  private leaveGap(): void {
-    this.reopened += 1;
-    if (this.reopened < MIN_REOPENED || this.reopened * 2 < this.ended.length) return;
-    const ended = new Ring<Ended>();
-    for (let index = 0; index < this.ended.length; index += 1) {
-      const each = this.ended.at(index);
-      if (each !== undefined && isCurrent(each)) ended.push(each);
-    }
-    this.ended = ended;
-    this.reopened = 0;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { StateRecord } from "../records.js";
+import { AgeQueue } from "./age-queue.js";
 import type { NamespaceTable, Namespaces, Tombstone } from "./entries.js";
 import { Ring } from "./ring.js";
 
@@ -7,7 +8,7 @@ import { Ring } from "./ring.js";
  * gets the next. Bounded by age and by the number of deregistrations.
  */
 export class Tombstones {
-  private readonly byAge = new Ring<Tombstone>();
+  private readonly byAge = new AgeQueue(isGone);
 
   constructor(
     private readonly namespaces: Namespaces,
@@ -27,19 +28,25 @@ export class Tombstones {
   /** Takes up what is kept of an agent that registers again. */
   exhume(table: NamespaceTable, agentId: string): { incarnation: number; history: Ring<StateRecord> } {
     const tombstone = table.tombstones.get(agentId);
+    if (tombstone === undefined) return { incarnation: 0, history: new Ring() };
     table.tombstones.delete(agentId);
-    return tombstone ?? { incarnation: 0, history: new Ring() };
+    this.byAge.leaveGap();
+    return tombstone;
   }
 
   /** Drops what is too old or too much. */
   forget(now: number): void {
-    for (let oldest = this.byAge.at(0); oldest !== undefined; oldest = this.byAge.at(0)) {
-      if (this.byAge.length <= this.capacity && oldest.removeTime >= now - this.ageMs) return;
+    for (let oldest = this.byAge.oldest; oldest !== undefined; oldest = this.byAge.oldest) {
+      if (this.byAge.size <= this.capacity && oldest.removeTime >= now - this.ageMs) return;
       this.byAge.shift();
       const { table, agentId } = oldest;
-      // The agent may have come back, and even have gone again, since.
-      if (table.tombstones.get(agentId) === oldest) table.tombstones.delete(agentId);
+      table.tombstones.delete(agentId);
       this.namespaces.dropIfEmpty(table);
     }
   }
+}
+
+/** The agent may have come back, and even have gone again, since. */
+function isGone(tombstone: Tombstone): boolean {
+  return tombstone.table.tombstones.get(tombstone.agentId) === tombstone;
 }

@@ -96,6 +96,22 @@ describe("retention of deregistered agents", () => {
     expect([history("a"), history("b"), history("c")]).toEqual([undefined, 2, 2]);
   });
 
+  it("is not ended by agents that come and go meanwhile", () => {
+    const { storage, deregister, history } = open({ maxTombstones: 2 });
+    for (const id of ["stays-away", "a"]) {
+      storage.registerAgent(aRegistration(id));
+      deregister(id);
+    }
+    for (let round = 0; round < 20; round += 1) {
+      storage.registerAgent(aRegistration("a"));
+      deregister("a");
+      expect(history("stays-away")).toBe(2);
+    }
+    storage.registerAgent(aRegistration("b"));
+    deregister("b");
+    expect([history("stays-away"), history("a"), history("b")]).toEqual([undefined, 42, 2]);
+  });
+
   it("does not end what has come back since", () => {
     const { clock, storage, deregister, history, sweep } = open();
     storage.registerAgent(aRegistration("a"));
