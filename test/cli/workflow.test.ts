@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { Agent, createOpsCoreClient, type AgentTask } from "../../src/client/index.js";
+import { next as nextTask } from "../client/helpers/tasks.js";
 import { root } from "../helpers/repository.js";
 import { startServerUnowned, type TestServer } from "../helpers/server.js";
 import { jsonLines, Shell } from "./harness.js";
@@ -42,11 +43,7 @@ async function taking(): Promise<() => Promise<AgentTask>> {
     client.close();
   });
   const tasks = agent.tasks();
-  return async () => {
-    const { value } = await tasks.next();
-    if (value === undefined) throw new Error("there are no more tasks");
-    return value;
-  };
+  return () => nextTask(tasks);
 }
 
 describe("workflow", () => {

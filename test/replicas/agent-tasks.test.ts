@@ -1,14 +1,14 @@
 /** Agents that take their tasks through `agent.tasks()` from two servers on one Redis, of which one is killed. */
-import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { SessionStatus } from "../../gen/opscore/v1/session_service_pb.js";
 import { TaskStatus, type Task } from "../../gen/opscore/v1/task_service_pb.js";
-import { Agent, createOpsCoreClient, type AgentTask, type OpsCoreClient } from "../../src/client/index.js";
+import type { Agent, OpsCoreClient } from "../../src/client/index.js";
 import { Proxy } from "../client/helpers/proxy.js";
+import { aborted, agentOf, clientOf, next, trigger } from "../client/helpers/tasks.js";
 import { RedisProcess } from "../helpers/redis-process.js";
 import { freshPrefix } from "../helpers/redis-storage.js";
 import { ServerProcess } from "../helpers/server-process.js";
 
-const SOON = { initialBackoffMs: 1, maxBackoffMs: 20 };
 const TASKS = 40;
 const AT_ONCE = 4;
 
@@ -37,24 +37,8 @@ async function setUp(): Promise<Scene> {
   const [one, other] = await Promise.all([ServerProcess.start(settings), ServerProcess.start(settings)]);
   const line = await Proxy.start(one.url);
   const client = clientOf(other.url);
-  const options = { agentId: "a", capabilities: ["work"], maxConcurrentTasks: AT_ONCE, reconnect: SOON };
-  const agent = await Agent.start({ client: clientOf(line.url), ...options });
-  onTestFinished(() => agent.stop({ timeoutMs: 0 }).then(() => undefined));
+  const agent = await agentOf(clientOf(line.url), { maxConcurrentTasks: AT_ONCE });
   return { one, other, line, agent, client };
-}
-
-function clientOf(baseUrl: string): OpsCoreClient {
-  const client = createOpsCoreClient({ baseUrl, retry: SOON });
-  onTestFinished(() => client.close());
-  return client;
-}
-
-async function trigger(client: OpsCoreClient, sessionId: string, taskIds: readonly string[]): Promise<void> {
-  await client.workflows.triggerWorkflow({
-    sessionId,
-    target: { case: "capability", value: "work" },
-    definition: { case: "workflow", value: { tasks: taskIds.map((taskId) => ({ taskId })) } },
-  });
 }
 
 /** Every change of the session's tasks, from its start to its end. */
@@ -72,26 +56,16 @@ async function changesOf(client: OpsCoreClient, sessionId: string): Promise<read
   throw new Error("the watch ended before the session");
 }
 
-async function next(tasks: AsyncIterator<AgentTask, undefined>): Promise<AgentTask> {
-  const { value } = await tasks.next();
-  if (value === undefined) throw new Error("there are no more tasks");
-  return value;
-}
-
-function aborted({ signal }: AgentTask): Promise<unknown> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(signal.reason);
-    signal.addEventListener("abort", () => resolve(signal.reason), { once: true });
-  });
-}
-
 it(
   "an agent whose replica is killed goes on at the other, and each task has one result",
   { timeout: 60_000 },
   async () => {
     const { one, other, line, agent, client } = await setUp();
     const taskIds = Array.from({ length: TASKS }, (_, i) => `t-${i}`);
-    await trigger(client, "s", taskIds);
+    await trigger(
+      client,
+      taskIds.map((taskId) => ({ taskId })),
+    );
     const watched = changesOf(client, "s");
     const handedOver: string[] = [];
     const answers: Promise<void>[] = [];
@@ -124,7 +98,7 @@ it(
 it("a task that is called off at one replica ends at the agent of the other, before and after one is killed", async () => {
   const { one, other, line, agent, client } = await setUp();
   const tasks = agent.tasks();
-  await trigger(client, "s", ["first", "second"]);
+  await trigger(client, [{ taskId: "first" }, { taskId: "second" }]);
   const both = [await next(tasks), await next(tasks)];
   const [first, second] = ["first", "second"].map((id) => both.find(({ taskId }) => taskId === id));
   if (first === undefined || second === undefined) throw new Error("expected both tasks");
@@ -141,7 +115,7 @@ it("a task that is called off at one replica ends at the agent of the other, bef
   await client.workflows.cancelWorkflow({ sessionId: "s" });
   expect(await secondEnd).toMatchObject({ name: "TaskEndedError", end: "cancelled" });
 
-  await trigger(client, "t", ["third"]);
+  await trigger(client, [{ taskId: "third" }], "t");
   await (await next(tasks)).complete({ by: "third" });
   expect((await client.tasks.getTask({ sessionId: "t", taskId: "third" })).task).toMatchObject({
     status: TaskStatus.COMPLETED,

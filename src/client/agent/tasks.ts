@@ -56,7 +56,7 @@ export class AgentTasks implements AsyncIterableIterator<AgentTask, undefined>, 
   private readonly answered = new Map<string, number>();
   private readonly takers: Waiter[] = [];
   /** What the snapshot that is being received holds; undefined: none is. */
-  private listed: Set<string> | undefined = new Set();
+  private listed: Set<string> | undefined;
   private isReady = false;
   private failure: unknown;
   private closing: Promise<void> | undefined;
@@ -118,11 +118,9 @@ export class AgentTasks implements AsyncIterableIterator<AgentTask, undefined>, 
    * @internal
    */
   interrupt(): void {
-    const { watch } = this;
-    if (watch === undefined || this.closing !== undefined) return;
+    if (this.closing !== undefined) return;
+    this.letGo();
     this.watch = undefined;
-    watch.close();
-    for (const task of this.held.values()) task.supersede("lost");
     // A server that forgot the agent may have forgotten sessions too: the same ids with the same attempts can come again.
     this.held.clear();
     this.answered.clear();
@@ -135,10 +133,14 @@ export class AgentTasks implements AsyncIterableIterator<AgentTask, undefined>, 
    */
   lose(): void {
     this.closing ??= Promise.resolve();
-    this.watch?.close();
-    for (const task of this.held.values()) task.supersede("lost");
+    this.letGo();
     this.settle();
     this.host.onClose();
+  }
+
+  private letGo(): void {
+    this.watch?.close();
+    for (const task of this.held.values()) task.supersede("lost");
   }
 
   private async follow(watch: TaskWatch): Promise<void> {

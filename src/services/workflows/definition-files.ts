@@ -145,8 +145,8 @@ export async function parseDefinitions(
   const isJson = extname(file).toLowerCase() === ".json";
   const fault = unreadable === undefined || !isJson ? undefined : jsonFault(text, unreadable.pos[0]);
   if (fault !== undefined) {
-    const { line, col } = lines.linePos(fault.offset);
-    throw new DefinitionFileError([{ file, line, column: col, field: "", description: fault.message }]);
+    const place = placeOf(file, lines, fault.offset);
+    throw new DefinitionFileError([{ ...place, field: "", description: fault.message }]);
   }
   const results = documents.map((document) => readDocument(file, document, lines, limits));
   const problems = results.flatMap((result) => result.problems);
@@ -158,6 +158,11 @@ export async function parseDefinitions(
 function isEmpty({ contents, errors }: Document.Parsed): boolean {
   const isNothing = contents === null || ("value" in contents && contents.value === null && contents.source === "");
   return isNothing && errors.length === 0;
+}
+
+function placeOf(file: string, lines: LineCounter, offset: number) {
+  const { line, col } = lines.linePos(offset);
+  return { file, line, column: col };
 }
 
 function complaints({ errors, warnings }: Document.Parsed): readonly (YAMLParseError | YAMLWarning)[] {
@@ -188,10 +193,7 @@ function readDocument(
 ): { readonly definition: FileDefinition; readonly problems: readonly DefinitionProblem[] } {
   const start = document.contents?.range[0] ?? 0;
   const places = new Map<string, Place>();
-  const at = (offset: number) => {
-    const { line, col } = lines.linePos(offset);
-    return { file, line, column: col };
-  };
+  const at = (offset: number) => placeOf(file, lines, offset);
   const bad = new Violations();
   const { data, faults } = toData(document);
   const workflow = readWorkflowData(bad, data, ({ field, place }) => places.set(field, place));

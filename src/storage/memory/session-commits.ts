@@ -18,6 +18,7 @@ export interface EndedSessionLimits {
 
 /** Where new records of sessions become commits, and where those that have ended wait to be forgotten. */
 export class SessionCommits {
+  /** In the order of their end. A session that is opened again is taken back. */
   private readonly ended = new AgeQueue(isCurrent);
 
   constructor(

@@ -1,10 +1,9 @@
 /** `grpc-timeout`. The header is set as it is: with their own options clients would race the server. */
 import { ConnectError } from "@connectrpc/connect";
-import { codeName } from "../../../../src/interceptors/index.js";
 import type { Case, Handler, RawCalling } from "../case.js";
 import { message } from "../service.js";
 import { ask } from "./callers.js";
-import { later, ListSource, never, noteAbort, pushed, readAll, turns } from "./handlers.js";
+import { echoUntilLeft, later, ListSource, never, noteAbort, pushed, readAll, turns } from "./handlers.js";
 
 const KINDS = ["Unary", "ServerStream", "ClientStream", "Bidi"] as const;
 
@@ -194,15 +193,7 @@ const unseen: readonly Case[] = [
     name: "the deadline passes while a handler waits for messages",
     kind: "Bidi",
     headers: SOON,
-    handle: async function* (call) {
-      try {
-        for await (const each of call.messages) yield each;
-        call.run.note("ended");
-      } catch (thrown) {
-        call.run.note(`failed: ${codeName(ConnectError.from(thrown).code)}`);
-        throw thrown;
-      }
-    },
+    handle: echoUntilLeft,
     call: async (call) => {
       await call.send("a");
       while ((await call.next()) !== undefined);
