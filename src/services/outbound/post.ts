@@ -53,7 +53,6 @@ export function post(request: OutboundRequest): Promise<OutboundOutcome> {
     return Promise.resolve({ kind: "forbidden", error: forbidden(target.hostname) });
   }
   const send = target.protocol === "https:" ? httpsRequest : httpRequest;
-  const deadline = AbortSignal.timeout(timeoutMs);
   const options: RequestOptions = {
     method: "POST",
     // A connection that is used again may be closed at any moment: then nobody could say whether the request has arrived.
@@ -63,13 +62,18 @@ export function post(request: OutboundRequest): Promise<OutboundOutcome> {
       ...headers,
       "content-length": Buffer.byteLength(body),
     },
-    signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
+    ...(signal === undefined ? {} : { signal }),
     ...(allowInside ? {} : { lookup: lookupOutside }),
   };
-  return new Promise((resolve) => exchange(() => send(target, options), body, resolve));
+  return new Promise((resolve) => exchange(() => send(target, options), body, timeoutMs, resolve));
 }
 
-function exchange(open: () => ClientRequest, body: string, resolve: (outcome: OutboundOutcome) => void): void {
+function exchange(
+  open: () => ClientRequest,
+  body: string,
+  timeoutMs: number,
+  resolve: (outcome: OutboundOutcome) => void,
+): void {
   let connected = false;
   let call: ClientRequest;
   try {
@@ -78,12 +82,22 @@ function exchange(open: () => ClientRequest, body: string, resolve: (outcome: Ou
     resolve({ kind: "unreached", error: messageOf(thrown) });
     return;
   }
+  // A timer, and no AbortSignal.timeout in an AbortSignal.any: Node 20 holds that only weakly, so a collection of garbage would take the
+  // deadline away (nodejs/node#57736).
+  const deadline = setTimeout(() => call.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  call.on("close", () => clearTimeout(deadline));
   call.on("socket", (socket) => socket.once("connect", () => (connected = true)));
+  let isAnswered = false;
   call.on("error", (error) => {
+    // What comes after the status is told by the answer.
+    if (isAnswered) return;
     const kind = error instanceof ForbiddenAddressError ? "forbidden" : connected ? "unanswered" : "unreached";
     resolve({ kind, error: messageOf(error) });
   });
-  call.on("response", (response) => readAnswer(response, resolve));
+  call.on("response", (response) => {
+    isAnswered = true;
+    readAnswer(response, resolve);
+  });
   call.end(body);
 }
 

@@ -65,7 +65,14 @@ export class Receiver {
 
   private async take(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let body = "";
-    for await (const chunk of request) body += String(chunk);
+    try {
+      for await (const chunk of request) body += String(chunk);
+    } catch {
+      // Broken off before it was there as a whole.
+      this.cut += 1;
+      this.wake?.();
+      return;
+    }
     response.once("close", () => {
       if (response.writableFinished) return;
       this.cut += 1;
