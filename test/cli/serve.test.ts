@@ -85,7 +85,7 @@ describe("opscore serve on Redis", () => {
 
   it("says so when there is no Redis", async () => {
     const port = await freePort();
-    const env = { OPSCORE_STORAGE_TYPE: "redis", REDIS_PORT: String(port), OPSCORE_REDIS_CONNECT_TIMEOUT: "200ms" };
+    const env = { OPSCORE_STORAGE_TYPE: "redis", REDIS_PORT: String(port), OPSCORE_REDIS_CONNECT_TIMEOUT: "1s" };
     const { code, stdout, stderr } = await opscore(["serve", "--log-level", "silent"], { env });
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toContain(
@@ -98,7 +98,7 @@ describe("opscore serve on Redis", () => {
     const redis = await startRedis({ requirepass: "right" });
     const env = {
       ...{ OPSCORE_STORAGE_TYPE: "redis", REDIS_URL: redis.url, REDIS_PASSWORD: "my-guess" },
-      OPSCORE_REDIS_CONNECT_TIMEOUT: "200ms",
+      OPSCORE_REDIS_CONNECT_TIMEOUT: "2s",
     };
     const { code, stderr } = await opscore(["serve", "--log-level", "silent"], { env });
     expect(code).toBe(1);
