@@ -7,6 +7,7 @@ import { lookup as systemLookup, type LookupAddress } from "node:dns";
 import { request as httpRequest, type ClientRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
+import type { Duplex } from "node:stream";
 import { messageOf } from "../../lib/failure-text.js";
 import { isInside, leadsInside } from "./addresses.js";
 
@@ -85,14 +86,25 @@ function exchange(
   // A timer, and no AbortSignal.timeout in an AbortSignal.any: Node 20 holds that only weakly, so a collection of garbage would take the
   // deadline away (nodejs/node#57736).
   const deadline = setTimeout(() => call.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
-  call.on("close", () => clearTimeout(deadline));
   call.on("socket", (socket) => socket.once("connect", () => (connected = true)));
   let isAnswered = false;
-  call.on("error", (error) => {
+  const fail = (error: Error): void => {
     // What comes after the status is told by the answer.
     if (isAnswered) return;
     const kind = error instanceof ForbiddenAddressError ? "forbidden" : connected ? "unanswered" : "unreached";
     resolve({ kind, error: messageOf(error) });
+  };
+  call.on("error", fail);
+  call.on("close", () => {
+    clearTimeout(deadline);
+    // Whatever became of it, there is an outcome: the first one counts.
+    fail(new Error("the connection was closed"));
+  });
+  // Nobody asked for another protocol. Were this not heard, Node would close the connection without a word: no answer, no error.
+  call.on("upgrade", ({ statusCode: status = 0 }: IncomingMessage, socket: Duplex) => {
+    isAnswered = true;
+    resolve({ kind: "answered", status, body: "" });
+    socket.destroy();
   });
   call.on("response", (response) => {
     isAnswered = true;

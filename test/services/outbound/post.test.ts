@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import type * as Dns from "node:dns";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
-import { createServer as createTcpServer, type AddressInfo } from "node:net";
+import { createServer as createTcpServer, type AddressInfo, type Socket } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -45,6 +45,15 @@ async function listen(listener: RequestListener): Promise<string> {
 
 function send(url: string, request: { timeoutMs?: number; allowInside?: boolean; signal?: AbortSignal } = {}) {
   return post({ url, body: '{"a":1}', timeoutMs: LONG_MS, allowInside: true, ...request });
+}
+
+/** A peer that takes a connection and does what it likes with it. */
+async function listenRaw(onData: (socket: Socket) => void): Promise<number> {
+  const server = createTcpServer((socket) => socket.once("data", () => onData(socket)));
+  servers.push(server);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return (server.address() as AddressInfo).port;
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {
@@ -128,12 +137,15 @@ describe("post", () => {
   });
 
   it("does not know what became of a request whose connection broke", async () => {
-    const server = createTcpServer((socket) => socket.once("data", () => socket.resetAndDestroy()));
-    servers.push(server);
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as AddressInfo;
+    const port = await listenRaw((socket) => socket.resetAndDestroy());
     expect(await send(`http://127.0.0.1:${port}/`)).toMatchObject({ kind: "unanswered" });
+  });
+
+  it("takes another protocol, for which nobody asked, for the answer", async () => {
+    const port = await listenRaw((socket) =>
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n"),
+    );
+    expect(await send(`http://127.0.0.1:${port}/`)).toEqual({ kind: "answered", status: 101, body: "" });
   });
 
   it("ends when it is told to", async () => {
