@@ -66,11 +66,14 @@ export function post(request: OutboundRequest): Promise<OutboundOutcome> {
     ...(signal === undefined ? {} : { signal }),
     ...(allowInside ? {} : { lookup: lookupOutside }),
   };
-  return new Promise((resolve) => exchange(() => send(target, options), body, timeoutMs, resolve));
+  // Over TLS nothing of the request is sent before the other side has shown who it is.
+  const connectedAt = target.protocol === "https:" ? "secureConnect" : "connect";
+  return new Promise((resolve) => exchange(() => send(target, options), connectedAt, body, timeoutMs, resolve));
 }
 
 function exchange(
   open: () => ClientRequest,
+  connectedAt: "connect" | "secureConnect",
   body: string,
   timeoutMs: number,
   resolve: (outcome: OutboundOutcome) => void,
@@ -86,7 +89,7 @@ function exchange(
   // A timer, and no AbortSignal.timeout in an AbortSignal.any: Node 20 holds that only weakly, so a collection of garbage would take the
   // deadline away (nodejs/node#57736).
   const deadline = setTimeout(() => call.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
-  call.on("socket", (socket) => socket.once("connect", () => (connected = true)));
+  call.on("socket", (socket) => socket.once(connectedAt, () => (connected = true)));
   let isAnswered = false;
   const fail = (error: Error): void => {
     // What comes after the status is told by the answer.

@@ -2,12 +2,14 @@ import { createHmac } from "node:crypto";
 import type * as Dns from "node:dns";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
 import { createServer as createTcpServer, type AddressInfo, type Socket } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { post, type OutboundOutcome } from "../../../src/services/outbound/post.js";
 import { signedHeaders } from "../../../src/services/outbound/sign.js";
+import { Certificates } from "../../helpers/certificates.js";
 
 // No name leads inside on every machine that runs this.
 vi.mock("node:dns", async (importOriginal) => {
@@ -134,6 +136,29 @@ describe("post", () => {
     server?.close();
     expect(await send(url)).toMatchObject({ kind: "unreached" });
     expect(await send("http://nobody.invalid/")).toMatchObject({ kind: "unreached" });
+  });
+
+  it("knows that nothing was sent to who has not shown who it is", async () => {
+    const certificates = new Certificates();
+    onTestFinished(() => certificates.remove());
+    const { cert, key } = certificates.client;
+    let bytes = 0;
+    const server = createHttpsServer({ cert, key });
+    server.on("secureConnection", (socket) => socket.on("data", (chunk: Buffer) => (bytes += chunk.length)));
+    servers.push(server);
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    expect(await send(`https://127.0.0.1:${port}/`)).toEqual({
+      kind: "unreached",
+      error: "unable to verify the first certificate",
+    });
+    const closed = once(server, "close");
+    server.close();
+    await closed;
+    expect(bytes).toBe(0);
+    const breaking = await listenRaw((socket) => socket.resetAndDestroy());
+    expect(await send(`https://127.0.0.1:${breaking}/`)).toMatchObject({ kind: "unreached" });
   });
 
   it("does not know what became of a request whose connection broke", async () => {
