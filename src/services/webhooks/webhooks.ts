@@ -179,16 +179,17 @@ function readWebhook(
  * @throws INVALID_FIELD, INVALID_RESUME_TOKEN, SERVER_STOPPING
  */
 async function startOf(record: WebhookRecord, watchState: WatchState, signal: AbortSignal): Promise<string> {
-  const ending = new AbortController();
   try {
-    const watch = openWatch(watchState, record.namespace, record, AbortSignal.any([signal, ending.signal]));
-    if (record.resumeToken !== "") return record.resumeToken;
+    const watch = openWatch(watchState, record.namespace, record, signal);
+    if (record.resumeToken !== "") {
+      // One that nobody reads would stay open.
+      await watch[Symbol.asyncIterator]().return?.();
+      return record.resumeToken;
+    }
     for await (const { resumeToken } of watch) if (resumeToken !== "") return resumeToken;
     throw new OpsCoreError("SERVER_STOPPING", "the watch ended before it began");
   } catch (thrown) {
     throw inFilter(thrown);
-  } finally {
-    ending.abort();
   }
 }
 

@@ -1,7 +1,10 @@
 /** What WebhookService answers. */
+import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { State } from "../../../gen/opscore/v1/common_pb.js";
 import { WebhookService } from "../../../gen/opscore/v1/webhook_service_pb.js";
+import { createServices, DEFAULT_LIMITS } from "../../../src/services/index.js";
+import { WatchHub } from "../../../src/watch/hub.js";
 import { createHarness, failure, refusedFields, type Clients } from "../harness.js";
 import { setUp } from "./sending.js";
 
@@ -70,6 +73,22 @@ describe("WebhookService", () => {
     expect((await webhooks.createWebhook({ url, resumeToken })).webhook?.resumeToken).toBe(resumeToken);
     for (let left = 98; left > 0; left -= 1) await webhooks.createWebhook({ url });
     await failure("TOO_MANY", () => webhooks.createWebhook({ url }));
+  });
+
+  it("leaves no watch open, by which it finds out whether a filter and a token are good", async () => {
+    const { storage, clock } = setUp();
+    const hub = new WatchHub(storage);
+    await hub.start();
+    const { webhooks } = createServices({ storage, hub, clock, limits: DEFAULT_LIMITS, onDefect: () => undefined });
+    const client = createClient(
+      WebhookService,
+      createRouterTransport((router) => router.service(WebhookService, webhooks)),
+    );
+    const { webhook: first } = await client.createWebhook({ url });
+    const resumeToken = first?.resumeToken ?? "";
+    const { webhook } = await client.createWebhook({ url, resumeToken });
+    await client.replayWebhook({ webhookId: webhook?.webhookId ?? "", resumeToken });
+    expect(hub.stats.watchers).toBe(0);
   });
 
   it.each<[string, (client: Clients["webhooks"], webhookId: string) => Promise<unknown>]>([
