@@ -181,7 +181,9 @@ export class Delivery {
       if (attempts >= maxAttempts) {
         await this.giveUp(message, delivery, attempts, failure);
         stats.dead += 1;
-        await claim.save({ ...done, deadCount: this.record.deadCount + 1, lastError: failure });
+        const given = { delivery, deadCount: this.record.deadCount + 1 };
+        // It may have been set back meanwhile: then it begins there, not after this message.
+        await claim.save(this.record.replay === replay ? { ...done, ...given, lastError: failure } : given);
         return;
       }
       await claim.save({ failedAttempts: attempts, lastError: failure });

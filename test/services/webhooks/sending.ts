@@ -33,6 +33,12 @@ export function setUp(memory: MemoryStorageOptions = {}) {
 export const numbers = ({ received }: Receiver): string[] =>
   received.map(({ headers }) => String(headers["x-opscore-delivery"]));
 
+/** What a test holds up until it likes. */
+export class Gate {
+  open: () => void = () => undefined;
+  readonly opened = new Promise<void>((resolve) => (this.open = resolve));
+}
+
 /** Counts what is asked of a storage, while it is asked. */
 class Counter {
   count = 0;

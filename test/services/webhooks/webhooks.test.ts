@@ -6,7 +6,7 @@ import { createServices, DEFAULT_LIMITS } from "../../../src/services/index.js";
 import { WatchHub } from "../../../src/watch/hub.js";
 import { failure } from "../harness.js";
 import { Receiver } from "./receiver.js";
-import { eventsOf, numbers, setUp } from "./sending.js";
+import { eventsOf, Gate, numbers, setUp } from "./sending.js";
 
 describe("a webhook", () => {
   it("sends what was committed since it was made, in order, signed and numbered", async () => {
@@ -120,6 +120,39 @@ describe("a webhook", () => {
     await webhooks.replayWebhook({ webhookId: "w" });
     await receiver.until(({ received }) => received.length === 2);
     expect(receiver.events).toEqual(["a UNKNOWN", "a UNKNOWN"]);
+  });
+
+  it("begins where it is set back to, also while it gives a message up", async () => {
+    const { agents, webhooks, replica, report, storage } = setUp();
+    const receiver = await Receiver.start();
+    receiver.answer = ({ message }) => (message.events?.[0]?.state.state === "STATE_ERROR" ? 503 : 200);
+    const { webhook } = await webhooks.createWebhook({ webhookId: "w", url: receiver.url });
+    const { resumeToken } = webhook ?? {};
+    // Giving up takes as long as the test likes.
+    const [begun, go] = [new Gate(), new Gate()];
+    const write = storage.writeDocument.bind(storage);
+    storage.writeDocument = async (command) => {
+      if (command.kind === "webhook-dead:w") {
+        begun.open();
+        await go.opened;
+      }
+      return write(command);
+    };
+    const seen = eventsOf(storage, ({ kind, body }) => kind === "webhook" && body["replay"] === 1);
+    replica({ maxAttempts: 1 });
+    await agents.registerAgent({ agentId: "a" });
+    await receiver.until(({ events }) => events.length === 1);
+    await report("a", State.ERROR);
+    await begun.opened;
+    await webhooks.replayWebhook({ webhookId: "w", resumeToken: resumeToken ?? "" });
+    // The call itself, then the replica, which has seen it.
+    await seen.atLeast(2);
+    receiver.answer = () => 200;
+    go.open();
+    await receiver.until(({ events }) => events.length === 4);
+    expect(receiver.events).toEqual(["a UNKNOWN", "a ERROR", "a UNKNOWN", "a ERROR"]);
+    expect((await webhooks.getWebhook({ webhookId: "w" })).webhook?.deadCount).toBe(1n);
+    expect((await webhooks.listDeadDeliveries({ webhookId: "w" })).deadDeliveries).toHaveLength(1);
   });
 
   it("does not wait for ever for an answer", async () => {
