@@ -82,6 +82,12 @@ export class WebhookStore {
     return { items: items.map(toWebhookRecord), next };
   }
 
+  /** How many a namespace has, counted up to a limit: however large they are, which a page for an answer minds. */
+  async count(namespace: string, limit: number): Promise<number> {
+    const { items } = await this.storage.listDocuments({ kind: WEBHOOKS, namespace, limit, cursor: undefined });
+    return items.length;
+  }
+
   /** Of all namespaces. @param onCorrupt told of one that cannot be read, which is left out */
   async all(onCorrupt: (thrown: unknown) => void): Promise<readonly WebhookRecord[]> {
     const records: WebhookRecord[] = [];

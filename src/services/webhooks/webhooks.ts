@@ -49,8 +49,7 @@ export function createWebhookService(parts: WebhookServiceParts): ServiceImpl<ty
     async createWebhook(request, ctx) {
       const { namespace } = ctx.values.get(callerKey);
       const draft = readWebhook(request, namespace, parts);
-      const { items } = await store.list(namespace, MAX_WEBHOOKS, undefined);
-      if (items.length >= MAX_WEBHOOKS) throw tooManyWebhooks();
+      if ((await store.count(namespace, MAX_WEBHOOKS)) >= MAX_WEBHOOKS) throw tooManyWebhooks();
       const resumeToken = await startOf(draft, parts.watchState, ctx.signal);
       const record = await store.write({ ...draft, resumeToken });
       if (record === undefined) throw webhookExists(draft.webhookId);

@@ -71,7 +71,10 @@ describe("WebhookService", () => {
     await failure("INVALID_RESUME_TOKEN", () => webhooks.createWebhook({ url, filter, resumeToken }));
     await failure("INVALID_RESUME_TOKEN", () => webhooks.replayWebhook({ webhookId: "w", resumeToken: "nope" }));
     expect((await webhooks.createWebhook({ url, resumeToken })).webhook?.resumeToken).toBe(resumeToken);
-    for (let left = 98; left > 0; left -= 1) await webhooks.createWebhook({ url });
+    // More of these than an answer has room for.
+    const large = { agentIds: Array.from({ length: 100 }, (_, i) => `${"a".repeat(100)}-${i}`) };
+    for (let left = 98; left > 0; left -= 1) await webhooks.createWebhook({ url, filter: large });
+    expect((await webhooks.listWebhooks({ pageSize: 100 })).webhooks.length).toBeLessThan(100);
     await failure("TOO_MANY", () => webhooks.createWebhook({ url }));
   });
 
