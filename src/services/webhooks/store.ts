@@ -38,6 +38,14 @@ export class WebhookStore {
     return written === undefined ? undefined : { ...record, revision: written.revision };
   }
 
+  /** @returns what was written; undefined when there is one of that id */
+  async create(record: WebhookRecord): Promise<WebhookRecord | undefined> {
+    if ((await this.read(record)) !== undefined) return undefined;
+    // Whoever deleted one of the same id may have been cut off before all was gone that that one gave up.
+    await this.deleteDead(record);
+    return this.write(record);
+  }
+
   /**
    * Changes a webhook, whatever else changes it at the same time.
    *
@@ -55,10 +63,14 @@ export class WebhookStore {
   async delete(key: WebhookKey): Promise<WebhookRecord> {
     const { namespace, webhookId: id } = key;
     for (;;) {
-      const record = await this.require(key);
-      const { revision: expectedRevision } = record;
-      if (!(await this.storage.deleteDocument({ kind: WEBHOOKS, namespace, id, expectedRevision }))) continue;
+      const record = await this.read(key);
+      if (record !== undefined) {
+        const { revision: expectedRevision } = record;
+        if (!(await this.storage.deleteDocument({ kind: WEBHOOKS, namespace, id, expectedRevision }))) continue;
+      }
+      // Also of one that is gone: the call may repeat one that was cut off here.
       await this.deleteDead(key);
+      if (record === undefined) throw webhookNotFound(id);
       return record;
     }
   }

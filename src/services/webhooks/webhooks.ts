@@ -51,7 +51,7 @@ export function createWebhookService(parts: WebhookServiceParts): ServiceImpl<ty
       const draft = readWebhook(request, namespace, parts);
       if ((await store.count(namespace, MAX_WEBHOOKS)) >= MAX_WEBHOOKS) throw tooManyWebhooks();
       const resumeToken = await startOf(draft, parts.watchState, ctx.signal);
-      const record = await store.write({ ...draft, resumeToken });
+      const record = await store.create({ ...draft, resumeToken });
       if (record === undefined) throw webhookExists(draft.webhookId);
       return {
         $typeName: "opscore.v1.CreateWebhookResponse",

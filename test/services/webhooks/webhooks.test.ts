@@ -4,9 +4,11 @@ import { describe, expect, it } from "vitest";
 import { State } from "../../../gen/opscore/v1/common_pb.js";
 import { createServices, DEFAULT_LIMITS } from "../../../src/services/index.js";
 import { WatchHub } from "../../../src/watch/hub.js";
-import { failure } from "../harness.js";
+import { failure, type Clients } from "../harness.js";
 import { Receiver } from "./receiver.js";
 import { eventsOf, Gate, numbers, setUp } from "./sending.js";
+
+const W = { webhookId: "w" };
 
 describe("a webhook", () => {
   it("sends what was committed since it was made, in order, signed and numbered", async () => {
@@ -222,5 +224,35 @@ describe("a webhook", () => {
     expect(receiver.events).not.toContain("a IDLE");
     await webhooks.createWebhook({ webhookId: "w", url: receiver.url });
     expect((await webhooks.listDeadDeliveries({ webhookId: "w" })).deadDeliveries).toEqual([]);
+  });
+
+  it.each([
+    ["once more", (webhooks: Clients["webhooks"]) => failure("WEBHOOK_NOT_FOUND", () => webhooks.deleteWebhook(W))],
+    ["and made anew", (webhooks: Clients["webhooks"]) => webhooks.createWebhook({ ...W, url: "https://other.test" })],
+  ])("leaves nothing when its deletion is cut off in the middle and it is deleted %s", async (_, next) => {
+    const { agents, webhooks, replica, storage } = setUp();
+    const receiver = await Receiver.start();
+    receiver.answer = () => 500;
+    await webhooks.createWebhook({ ...W, url: receiver.url });
+    const given = eventsOf(storage, ({ kind, body }) => kind === "webhook" && body["deadCount"] === 1);
+    const deliveries = replica({ maxAttempts: 1 });
+    await agents.registerAgent({ agentId: "a" });
+    await given.atLeast(1);
+    await deliveries.stop();
+    const remove = storage.deleteDocument.bind(storage);
+    storage.deleteDocument = (command) => {
+      if (command.kind !== "webhook") throw new Error("cut off");
+      return remove(command);
+    };
+    await expect(webhooks.deleteWebhook(W)).rejects.toThrow("cut off");
+    storage.deleteDocument = remove;
+    await next(webhooks);
+    const left = await storage.listDocuments({
+      kind: "webhook-dead:w",
+      namespace: "default",
+      limit: 9,
+      cursor: undefined,
+    });
+    expect(left.items).toEqual([]);
   });
 });
