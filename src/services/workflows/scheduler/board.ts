@@ -27,6 +27,8 @@ export class Board {
   private readonly holders = new Map<TaskView, string>();
   /** Tasks whose session is held, by session. */
   private readonly parked = new Map<string, Set<TaskView>>();
+  /** Tasks that are proposed, and whether their session went on since. As many as are carried out at once. */
+  private readonly proposed = new Map<TaskView, boolean>();
 
   /** How many tasks are READY or LEASED. */
   get size(): number {
@@ -88,6 +90,7 @@ export class Board {
     this.tasks.delete(name);
     this.dequeue(task);
     this.unload(task);
+    this.proposed.delete(task);
     this.parkedWith(task)?.delete(task);
   }
 
@@ -108,6 +111,7 @@ export class Board {
     const { task, agent } = match;
     this.dequeue(task);
     this.load(agent.agentId, task);
+    this.proposed.set(task, false);
     this.rotate(agent);
     return match;
   }
@@ -122,25 +126,28 @@ export class Board {
   /** Nothing came of a proposal. */
   giveBack(task: TaskView): void {
     if (!this.isCurrent(task)) return;
-    this.unload(task);
+    this.withdrawTask(task);
     this.enqueue(task);
   }
 
   /** The storage says that the task is not there to be leased: it waits for news of it. */
   taskRefused(task: TaskView): void {
-    if (this.isCurrent(task)) this.unload(task);
+    if (this.isCurrent(task)) this.withdrawTask(task);
   }
 
-  /** The task's session is held: it waits until the session goes on. */
+  /** The task's session was held: it waits until the session goes on. */
   park(task: TaskView): void {
     if (!this.isCurrent(task)) return;
-    this.unload(task);
-    this.parked.set(task.sessionId, (this.parkedWith(task) ?? new Set()).add(task));
+    const wentOn = this.withdrawTask(task);
+    // The log may have been faster than the refusal, and would not tell again.
+    if (wentOn) this.enqueue(task);
+    else this.parked.set(task.sessionId, (this.parkedWith(task) ?? new Set()).add(task));
   }
 
   unpark(sessionId: string): void {
     const tasks = this.parked.get(sessionId);
     this.parked.delete(sessionId);
+    for (const task of this.proposed.keys()) if (task.sessionId === sessionId) this.proposed.set(task, true);
     for (const task of tasks ?? []) if (this.isCurrent(task)) this.enqueue(task);
   }
 
@@ -155,6 +162,14 @@ export class Board {
 
   private isCurrent(task: TaskView): boolean {
     return this.tasks.get(task.name) === task;
+  }
+
+  /** It is proposed no more. @returns whether its session went on since it was */
+  private withdrawTask(task: TaskView): boolean {
+    const wentOn = this.proposed.get(task) === true;
+    this.proposed.delete(task);
+    this.unload(task);
+    return wentOn;
   }
 
   private enqueue(task: TaskView): void {

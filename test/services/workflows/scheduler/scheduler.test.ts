@@ -134,6 +134,22 @@ describe("a scheduler", () => {
     expect(await log.task("one", TaskStatus.LEASED)).toMatchObject({ attempt: 1 });
   });
 
+  it("sees that a held session goes on while the refusal of its task is on its way", async () => {
+    await idleAgent("a");
+    await run([work("t")]);
+    await storage.updateSession(aSessionUpdate("s", { status: SessionStatus.PAUSED }));
+    const release = storage.releaseSlot.bind(storage);
+    // The log of a Redis may be as much faster than the answers of its commands.
+    storage.releaseSlot = async (slot) => {
+      storage.releaseSlot = release;
+      await storage.updateSession(aSessionUpdate("s", { status: SessionStatus.RUNNING }));
+      await new Promise((resolve) => setImmediate(resolve));
+      return release(slot);
+    };
+    await scheduler.start();
+    expect(await log.task("t", TaskStatus.LEASED)).toMatchObject({ agentId: "a", attempt: 1 });
+  });
+
   it("finds the slot of a task that ended while nobody looked", async () => {
     await idleAgent("a");
     await run([work("one"), work("two", { dependsOn: ["one"] })]);
