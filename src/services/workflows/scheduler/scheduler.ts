@@ -125,13 +125,15 @@ export class Scheduler {
   }
 
   private pass(): void {
-    for (const [namespace, { board, informer }] of this.namespaces) {
-      if (!informer.isReady) continue;
-      while (this.underWay < MAX_UNDER_WAY && !this.retrier.isWaiting && !this.stopped) {
-        const assignment = board.propose();
-        if (assignment === undefined) break;
-        void this.carryOut(namespace, board, assignment);
-      }
+    for (const [namespace, followed] of this.namespaces) {
+      if (this.underWay >= MAX_UNDER_WAY || this.retrier.isWaiting || this.stopped) return;
+      const { board, informer } = followed;
+      const assignment = informer.isReady ? board.propose() : undefined;
+      if (assignment === undefined) continue;
+      // It goes behind the others, and its turn comes again in this loop: none that has much to do keeps the rest waiting.
+      this.namespaces.delete(namespace);
+      this.namespaces.set(namespace, followed);
+      void this.carryOut(namespace, board, assignment);
     }
   }
 

@@ -188,4 +188,34 @@ describe("a scheduler", () => {
     expect(await log.task("far", TaskStatus.LEASED)).toMatchObject({ namespace: "other" });
     expect(await storage.getTask(key("near"))).toMatchObject({ status: TaskStatus.READY });
   });
+
+  it("keeps no namespace waiting for one that has much to do", async () => {
+    const many = Array.from({ length: 1_000 }, (_, index) => work(`big${index}`));
+    for (let index = 0; index < 300; index += 1) {
+      const registration = { namespace: "big", capabilities: ["work"], initialState: State.IDLE };
+      await storage.registerAgent(aRegistration(`a${index}`, registration));
+    }
+    await idleAgent("a");
+    const tail = await storage.tail({
+      onChanges: (changes) => {
+        for (const change of changes) {
+          if (change.kind !== "task" || change.namespace !== "big" || change.task.status !== TaskStatus.LEASED)
+            continue;
+          const { namespace, sessionId, taskId, attempt } = change.task;
+          const command = { namespace, sessionId, taskId, attempt, result: undefined };
+          setImmediate(() => void storage.completeTask(command));
+        }
+      },
+      onLost: () => undefined,
+    });
+    await scheduler.start();
+    await storage.startSession(aSession("s", "", { tasks: many, namespace: "big" }));
+    await log.task("big0", TaskStatus.LEASED);
+    await run([work("small")]);
+    await log.task("small", TaskStatus.LEASED);
+    const before = log.tasks.filter(({ namespace, status }) => namespace === "big" && status === TaskStatus.COMPLETED);
+    await log.sessionEnd("s");
+    await tail.close();
+    expect(before.length).toBeLessThan(250);
+  });
 });
