@@ -1,6 +1,6 @@
 import { OpsCoreError } from "../../../errors/index.js";
-import { TaskStatus, type TaskRecord } from "../../../storage/records.js";
-import type { Slot, TaskStorage } from "../../../storage/storage.js";
+import { SessionStatus, TaskStatus, type TaskRecord } from "../../../storage/records.js";
+import type { Slot, Storage } from "../../../storage/storage.js";
 import { TASK_LEASE_MS } from "../leases.js";
 import type { AgentView, TaskView } from "./views.js";
 
@@ -13,9 +13,9 @@ export type AssignmentOutcome =
   /** The agent does not take it. `recheckMs`: when it may, though the log brings no news of it. */
   | { readonly kind: "agent-refused"; readonly recheckMs: number | undefined }
   /** The task is not there to be leased; READY means that its session is held, or that its time has not come. */
-  | { readonly kind: "task-refused"; readonly status: TaskStatus | undefined };
+  | { readonly kind: "task-refused"; readonly status: TaskStatus | undefined; readonly isHeld: boolean };
 
-type AssignerStorage = Pick<TaskStorage, "reserveSlot" | "releaseSlot" | "leaseTask" | "getTask">;
+type AssignerStorage = Pick<Storage, "reserveSlot" | "releaseSlot" | "leaseTask" | "getTask" | "getSession">;
 
 /**
  * Carries out one proposal: a slot of the agent, then the lease of the task. Two replicas that carry out the same proposal both
@@ -55,7 +55,8 @@ export async function assign(
     if (!(thrown instanceof OpsCoreError) || !REFUSALS.has(thrown.reason)) throw thrown;
     await storage.releaseSlot({ ...key, agentId });
     const status = STATUSES.get(thrown.metadata["status"] ?? "");
-    return { kind: "task-refused", status };
+    const session = status === TaskStatus.READY ? await storage.getSession({ namespace, sessionId }) : undefined;
+    return { kind: "task-refused", status, isHeld: session?.status === SessionStatus.PAUSED };
   }
 }
 

@@ -8,7 +8,7 @@ import type { Clock } from "../../../lib/clock.js";
 import { TaskStatus, type Change, type TaskRecord } from "../../../storage/records.js";
 import type { LogListener, LogTail, Storage } from "../../../storage/storage.js";
 import { isPushed } from "../leases.js";
-import { assign } from "./assigner.js";
+import { assign, type AssignmentOutcome } from "./assigner.js";
 import { Board, type Assignment } from "./board.js";
 import { Delays } from "./delays.js";
 import { Informer } from "./informer.js";
@@ -30,6 +30,8 @@ export interface SchedulerOptions {
   /** Told of the first of several failures in a row. */
   readonly onFailure: (thrown: unknown) => void;
 }
+
+type TaskRefused = Extract<AssignmentOutcome, { kind: "task-refused" }>;
 
 interface Followed {
   readonly board: Board;
@@ -150,7 +152,7 @@ export class Scheduler {
         board.agentRefused(assignment, revision);
         if (outcome.recheckMs !== undefined) this.reconsider(board, agent, outcome.recheckMs);
       } else {
-        this.taskRefused(board, task, outcome.status);
+        this.taskRefused(board, task, outcome);
       }
     } catch (thrown) {
       this.retrier.failed(thrown, () => this.schedulePass());
@@ -161,10 +163,10 @@ export class Scheduler {
     }
   }
 
-  private taskRefused(board: Board, task: TaskView, status: TaskStatus | undefined): void {
+  private taskRefused(board: Board, task: TaskView, { status, isHeld }: TaskRefused): void {
     if (status !== TaskStatus.READY) {
       board.taskRefused(task);
-    } else if (task.delayMs === 0) {
+    } else if (isHeld || task.delayMs === 0) {
       board.park(task);
     } else {
       board.taskRefused(task);

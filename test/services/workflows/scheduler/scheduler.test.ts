@@ -134,6 +134,29 @@ describe("a scheduler", () => {
     expect(await log.task("one", TaskStatus.LEASED)).toMatchObject({ attempt: 1 });
   });
 
+  it("does not ask again and again for a task whose time has come, but whose session is held", async () => {
+    let leases = 0;
+    const lease = storage.leaseTask.bind(storage);
+    storage.leaseTask = (command) => {
+      if (command.taskId === "late") leases += 1;
+      return lease(command);
+    };
+    await scheduler.start();
+    await idleAgent("a");
+    await run([work("late", { startDelayMs: 1 })]);
+    await storage.updateSession(aSessionUpdate("s", { status: SessionStatus.PAUSED }));
+    // Both come later than the other would be asked for again.
+    await run([work("later", { startDelayMs: 150 })], "t");
+    await log.task("later", TaskStatus.LEASED);
+    await storage.completeTask({ ...key("later"), sessionId: "t", attempt: 1, result: undefined });
+    await run([work("last", { startDelayMs: 150 })], "u");
+    await log.task("last", TaskStatus.LEASED);
+    await storage.completeTask({ ...key("last"), sessionId: "u", attempt: 1, result: undefined });
+    expect(leases).toBe(1);
+    await storage.updateSession(aSessionUpdate("s", { status: SessionStatus.RUNNING }));
+    expect(await log.task("late", TaskStatus.LEASED)).toMatchObject({ agentId: "a", attempt: 1 });
+  });
+
   it("sees that a held session goes on while the refusal of its task is on its way", async () => {
     await idleAgent("a");
     await run([work("t")]);
