@@ -88,6 +88,8 @@ export class Dispatcher {
     const { signal } = this.stopping;
     const until = performance.now() + TRYING_MS;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LAST_PAUSE_MS)) {
+      // It may have ended while it waited for its turn, or for another try.
+      if (!(await this.isUnderWay(task))) return;
       const agent = await this.holderOf(task);
       if (agent === undefined) {
         await this.fail(task, TaskFailure.AGENT_LOST, `agent ${task.agentId} is gone`, false);
@@ -105,7 +107,7 @@ export class Dispatcher {
         return;
       }
       await pause(pauseMs, signal);
-      if (this.stopping.signal.aborted || !(await this.isUnderWay(task))) return;
+      if (this.stopping.signal.aborted) return;
     }
   }
 

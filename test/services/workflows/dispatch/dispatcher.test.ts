@@ -153,6 +153,28 @@ describe("AgentKit", () => {
     expect(kit.requests.length).toBe(1);
   });
 
+  it("does not get an attempt that ended while others were brought", async () => {
+    let answer: () => void = () => undefined;
+    const told = new Promise<void>((resolve) => (answer = resolve));
+    const kit = await peer(() => told.then(() => SCHEDULED));
+    await replica({ agentKit: kit.url });
+    const names = Array.from({ length: 129 }, (_, index) => `t${index}`);
+    for (const name of names) await idleAgent(`agent-of-${name}`, TaskDelivery.AGENTKIT);
+    await run(names.map((name) => work(name)));
+    for (const name of names) await log.task(name, TaskStatus.LEASED);
+    const brought = async (count: number) =>
+      (await kit.until(count)).map(({ body }) => (JSON.parse(body) as { opscore_task_id: string }).opscore_task_id);
+    // As many as are brought at once.
+    const first = new Set(await brought(128));
+    const left = names.find((name) => !first.has(name)) ?? "";
+    await storage.cancelTask({ namespace: NAMESPACE, sessionId: "s", taskId: left, message: "" });
+    await idleAgent("b", TaskDelivery.AGENTKIT);
+    await storage.startSession(aSession("next", "", { tasks: [work("next")], workflowId: "w" }));
+    await log.task("next", TaskStatus.LEASED);
+    answer();
+    expect((await brought(129)).at(-1)).toBe("next");
+  });
+
   it("that is not configured is said to be missing", async () => {
     await replica({});
     await idleAgent("a", TaskDelivery.AGENTKIT);
