@@ -4,6 +4,7 @@
  * the agent is heard of, or the lease runs out and another attempt begins.
  */
 import { createHash } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { OpsCoreError } from "../../../errors/index.js";
 import { TaskDelivery, TaskStatus, type Agent, type TaskRecord } from "../../../storage/records.js";
 import type { Storage } from "../../../storage/storage.js";
@@ -36,7 +37,10 @@ export class Dispatcher {
   constructor(
     private readonly storage: Storage,
     private readonly options: DispatcherOptions,
-  ) {}
+  ) {
+    // Each request that is under way listens: more than Node takes for a leak.
+    setMaxListeners(0, this.stopping.signal);
+  }
 
   /** Brings a task that was just leased. Answers at once; never throws. */
   deliver(task: TaskRecord): void {

@@ -153,7 +153,11 @@ describe("AgentKit", () => {
     expect(kit.requests.length).toBe(1);
   });
 
-  it("does not get an attempt that ended while others were brought", async () => {
+  it("does not get an attempt that ended while others were brought, which are no leak", async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => void warnings.push(warning);
+    process.on("warning", onWarning);
+    closers.push(() => process.off("warning", onWarning));
     let answer: () => void = () => undefined;
     const told = new Promise<void>((resolve) => (answer = resolve));
     const kit = await peer(() => told.then(() => SCHEDULED));
@@ -173,6 +177,7 @@ describe("AgentKit", () => {
     await log.task("next", TaskStatus.LEASED);
     answer();
     expect((await brought(129)).at(-1)).toBe("next");
+    expect(warnings).toEqual([]);
   });
 
   it("that is not configured is said to be missing", async () => {
