@@ -19,6 +19,8 @@ const FIRST_PAUSE_MS = 50;
 const LAST_PAUSE_MS = 5_000;
 /** How long to try in all, in milliseconds: the last try must be over before the lease is. */
 const TRYING_MS = TASK_LEASE_MS / 2;
+/** Before a storage that is away is asked again, in milliseconds. */
+const RETRY_MS = 250;
 
 export interface DispatcherOptions {
   readonly endpoint: Courier;
@@ -50,8 +52,8 @@ export class Dispatcher {
   /** Tells an agent that a task which was brought to it is called off. Answers at once; never throws. */
   recall(task: TaskRecord): void {
     this.enqueue(async () => {
-      if (!(await this.claim(task, "recall"))) return;
-      const agent = await this.holderOf(task);
+      if (!(await this.insist(() => this.claim(task, "recall")))) return;
+      const agent = await this.insist(() => this.holderOf(task));
       if (agent !== undefined) await this.courierOf(task)?.recall(task, agent, this.stopping.signal);
     });
   }
@@ -76,7 +78,7 @@ export class Dispatcher {
       job()
         .catch((thrown: unknown) => {
           // A refusal: the attempt is over, whoever ended it.
-          const isNews = !(thrown instanceof OpsCoreError) || thrown.code === "UNAVAILABLE";
+          const isNews = !(thrown instanceof OpsCoreError) || isAway(thrown);
           if (isNews && !this.stopping.signal.aborted) this.options.onFailure(thrown);
         })
         .finally(() => {
@@ -88,13 +90,13 @@ export class Dispatcher {
 
   private async bring(task: TaskRecord): Promise<void> {
     const courier = this.courierOf(task);
-    if (courier === undefined || !(await this.claim(task, "bring"))) return;
+    if (courier === undefined || !(await this.insist(() => this.claim(task, "bring")))) return;
     const { signal } = this.stopping;
     const until = performance.now() + TRYING_MS;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LAST_PAUSE_MS)) {
       // It may have ended while it waited for its turn, or for another try.
-      if (!(await this.isUnderWay(task))) return;
-      const agent = await this.holderOf(task);
+      if (!(await this.insist(() => this.isUnderWay(task)))) return;
+      const agent = await this.insist(() => this.holderOf(task));
       if (agent === undefined) {
         await this.fail(task, TaskFailure.AGENT_LOST, `agent ${task.agentId} is gone`, false);
         return;
@@ -119,7 +121,8 @@ export class Dispatcher {
     switch (delivery.kind) {
       case "accepted": {
         const { delivery: way, timeoutMs } = task;
-        await this.storage.renewTask({ ...keyOf(task), leaseMs: taskLeaseMs(way, timeoutMs) });
+        const renewal = { ...keyOf(task), leaseMs: taskLeaseMs(way, timeoutMs) };
+        await this.insist(async () => this.storage.renewTask(renewal));
         break;
       }
       case "refused":
@@ -147,13 +150,35 @@ export class Dispatcher {
   }
 
   private async fail(task: TaskRecord, reason: string, error: string, permanent: boolean): Promise<void> {
-    await this.storage.failTask({ ...keyOf(task), reason, error, permanent, jitter: Math.random() });
+    const failure = { ...keyOf(task), reason, error, permanent, jitter: Math.random() };
+    await this.insist(async () => this.storage.failTask(failure));
+  }
+
+  /**
+   * Asks the storage until it answers, which may be away for a moment: what it is not told now, nobody tells it, and it would end the
+   * attempt, though the agent has it, or begin another one that was not wanted.
+   */
+  private async insist<T>(step: () => Promise<T>): Promise<T> {
+    const { signal } = this.stopping;
+    const until = performance.now() + TASK_LEASE_MS;
+    for (;;) {
+      try {
+        return await step();
+      } catch (thrown) {
+        if (!isAway(thrown) || signal.aborted || performance.now() > until) throw thrown;
+      }
+      await pause(RETRY_MS, signal);
+    }
   }
 
   private async claim({ namespace, sessionId, taskId, attempt }: TaskRecord, what: string): Promise<boolean> {
     const hash = createHash("sha256").update(JSON.stringify([namespace, sessionId, taskId, attempt]));
     return this.storage.claim(`task-${what}:${hash.digest("hex")}`);
   }
+}
+
+function isAway(thrown: unknown): boolean {
+  return thrown instanceof OpsCoreError && thrown.code === "UNAVAILABLE";
 }
 
 function keyOf({ namespace, sessionId, taskId, attempt }: TaskRecord) {
