@@ -54,8 +54,11 @@ function readTask(bad: Violations, prefix: string, message: TaskMessage, limits:
   const { agentCapability, priority, timeout, startDelay } = message;
   const { minTaskTimeoutMs, maxTaskTimeoutMs, maxPriority } = limits;
   const at = (field: string): string => prefix + field;
+  const taskId = id(bad, at("task_id"), message.taskId);
+  // What the task brings about stands under its id, and on the wire this one cannot be told from no key at all.
+  if (taskId === "__proto__") bad.add(at("task_id"), 'must not be "__proto__"');
   return {
-    taskId: id(bad, at("task_id"), message.taskId),
+    taskId,
     displayName: name(bad, at("display_name"), message.displayName),
     capability: agentCapability === "" ? "" : word(bad, at("agent_capability"), agentCapability),
     parameters: freeData(bad, at("parameters"), message.parameters, limits),

@@ -19,6 +19,7 @@ const chainOf = (length: number) =>
 const badTask = (at: string): readonly (readonly [object, ...string[]])[] => [
   [{ taskId: "" }, `${at}.task_id`],
   ...badIds("taskId", `${at}.task_id`),
+  [{ taskId: "__proto__" }, `${at}.task_id`],
   [{ displayName: "x".repeat(256) }, `${at}.display_name`],
   [{ agentCapability: LONG }, `${at}.agent_capability`],
   ...badData("parameters", `${at}.parameters`),
