@@ -35,6 +35,11 @@ export class Board {
     return this.tasks.size;
   }
 
+  /** Whether there are neither tasks nor agents. */
+  get isEmpty(): boolean {
+    return this.tasks.size === 0 && this.agents.size === 0;
+  }
+
   task(name: string): TaskView | undefined {
     return this.tasks.get(name);
   }

@@ -2,7 +2,7 @@
  * The scheduler: brings READY tasks and available agents together, on every replica, from what the log tells.
  *
  * It keeps no truth. What it has in mind can be read again at any time, and its decisions are proposals: the storage accepts or
- * refuses them. A namespace is followed from its first task on, so that a commit in any other costs one look-up.
+ * refuses them. A namespace is followed from its first task on, until it is empty, so that a commit in any other costs one look-up.
  */
 import type { Clock } from "../../../lib/clock.js";
 import { TaskStatus, type Change, type TaskRecord } from "../../../storage/records.js";
@@ -54,6 +54,11 @@ export class Scheduler {
   ) {
     this.retrier = new Retrier(this.delays, options.onFailure);
     this.reactions = new Reactions(storage, this.retrier, options.recall);
+  }
+
+  /** How many namespaces are followed. */
+  get size(): number {
+    return this.namespaces.size;
   }
 
   /** Begins to follow the log, and every namespace that has tasks. Fails when the storage does, and may then be called again. */
@@ -116,6 +121,12 @@ export class Scheduler {
     });
   }
 
+  /** Nobody and nothing is in it. Should a task come, it is followed again. */
+  private forget(namespace: string, informer: Informer): void {
+    informer.close();
+    this.namespaces.delete(namespace);
+  }
+
   private schedulePass(): void {
     if (this.passIsDue || this.stopped) return;
     this.passIsDue = true;
@@ -130,8 +141,12 @@ export class Scheduler {
     for (const [namespace, followed] of this.namespaces) {
       if (this.underWay >= MAX_UNDER_WAY || this.retrier.isWaiting || this.stopped) return;
       const { board, informer } = followed;
-      const assignment = informer.isReady ? board.propose() : undefined;
-      if (assignment === undefined) continue;
+      if (!informer.isReady) continue;
+      const assignment = board.propose();
+      if (assignment === undefined) {
+        if (board.isEmpty) this.forget(namespace, informer);
+        continue;
+      }
       // It goes behind the others, and its turn comes again in this loop: none that has much to do keeps the rest waiting.
       this.namespaces.delete(namespace);
       this.namespaces.set(namespace, followed);

@@ -212,6 +212,24 @@ describe("a scheduler", () => {
     expect(await storage.getTask(key("near"))).toMatchObject({ status: TaskStatus.READY });
   });
 
+  it("forgets a namespace that is empty, and follows it again when there is work", async () => {
+    await scheduler.start();
+    for (const sessionId of ["first", "second"]) {
+      const tasks = [work(`${sessionId}-task`)];
+      await storage.startSession(aSession(sessionId, "", { tasks, namespace: "brief" }));
+      const registration = { namespace: "brief", capabilities: ["work"], initialState: State.IDLE };
+      await storage.registerAgent(aRegistration("a", registration));
+      const { taskId, attempt } = await log.task(`${sessionId}-task`, TaskStatus.LEASED);
+      await storage.completeTask({ namespace: "brief", sessionId, taskId, attempt, result: undefined });
+      await storage.deregisterAgent({ namespace: "brief", agentId: "a", incarnation: 0, actor: "test" });
+      // By the time that another namespace's task is leased, the news of this one have been taken.
+      await idleAgent(`for-${sessionId}`, { capabilities: [sessionId] });
+      await run([aTask(sessionId, { capability: sessionId })], `near-${sessionId}`);
+      await log.task(sessionId, TaskStatus.LEASED);
+      expect(scheduler.size).toBe(1);
+    }
+  });
+
   it("keeps no namespace waiting for one that has much to do", async () => {
     const many = Array.from({ length: 1_000 }, (_, index) => work(`big${index}`));
     for (let index = 0; index < 300; index += 1) {
