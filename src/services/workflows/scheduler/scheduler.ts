@@ -172,10 +172,21 @@ export class Scheduler {
     } catch (thrown) {
       this.retrier.failed(thrown, () => this.schedulePass());
       board.giveBack(task);
+      if (isPushed(agent.traits.delivery)) this.retrier.soon(() => this.deliverLeased(task, agent));
     } finally {
       this.underWay -= 1;
       this.schedulePass();
     }
+  }
+
+  /** The lease may have been committed though its answer was lost: the log tells of it then, but tells nobody to bring the task. */
+  private async deliverLeased(
+    { namespace, sessionId, taskId, attempt }: TaskView,
+    { agentId }: AgentView,
+  ): Promise<void> {
+    const task = await this.storage.getTask({ namespace, sessionId, taskId });
+    const isLeased = task?.status === TaskStatus.LEASED && task.attempt === attempt + 1 && task.agentId === agentId;
+    if (isLeased) this.options.deliver(task);
   }
 
   private taskRefused(board: Board, task: TaskView, { status, isHeld }: TaskRefused): void {

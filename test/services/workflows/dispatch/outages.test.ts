@@ -13,12 +13,17 @@ import { aRegistration, aReport, aSession } from "../../../helpers/records.js";
 import { TaskLog } from "../../../helpers/task-log.js";
 import { aTask } from "../../../helpers/tasks.js";
 
+function fail(thrown: unknown): never {
+  throw thrown;
+}
+
 /** A replica whose agents' tasks are brought by AgentKit, which always answers the same. */
-async function setUp(storage: Storage, answer: PeerAnswer): Promise<HttpPeer> {
+async function setUp(
+  storage: Storage,
+  answer: PeerAnswer,
+  onFailure: (thrown: unknown) => void = fail,
+): Promise<HttpPeer> {
   const kit = await HttpPeer.start(() => answer);
-  const onFailure = (thrown: unknown): void => {
-    throw thrown;
-  };
   const courier = new AgentKitCourier(kit.url);
   const dispatcher = new Dispatcher(storage, { endpoint: courier, agentKit: courier, onFailure });
   const deliver = dispatcher.deliver.bind(dispatcher);
@@ -31,6 +36,14 @@ async function setUp(storage: Storage, answer: PeerAnswer): Promise<HttpPeer> {
     await storage.close();
   });
   return kit;
+}
+
+/** An agent that waits for work, and a task. */
+async function runTask(storage: Storage): Promise<void> {
+  const agent = { taskDelivery: TaskDelivery.AGENTKIT, capabilities: ["work"] };
+  await storage.registerAgent(aRegistration("a", agent));
+  await storage.setState(aReport("a", State.IDLE));
+  await storage.startSession(aSession("s", "", { tasks: [aTask("t", { capability: "work" })] }));
 }
 
 it.each([
@@ -66,3 +79,21 @@ it.each([
     await log.close();
   },
 );
+
+it("a task is brought though nobody was told that it was leased", async () => {
+  const storage: Storage = createMemoryStorage();
+  const log = await TaskLog.open(storage);
+  const lease = storage.leaseTask.bind(storage);
+  storage.leaseTask = async (command) => {
+    storage.leaseTask = lease;
+    await lease(command);
+    throw new OpsCoreError("STORAGE_UNAVAILABLE", "the answer was lost");
+  };
+  const failures: unknown[] = [];
+  const kit = await setUp(storage, { status: 202 }, (thrown) => failures.push(thrown));
+  await runTask(storage);
+  await kit.until(1);
+  expect(await log.task("t", TaskStatus.LEASED)).toMatchObject({ attempt: 1 });
+  expect([kit.requests.length, failures.length]).toEqual([1, 1]);
+  await log.close();
+});
