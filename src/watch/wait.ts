@@ -1,7 +1,14 @@
 import { OpsCoreError, serverStopping } from "../errors/index.js";
 import { chain, type Awaitable } from "../lib/awaitable.js";
-import { AgentChangeType, Liveness, type Change, type State, type StateRecord } from "../storage/records.js";
-import type { AgentKey, Storage } from "../storage/storage.js";
+import {
+  AgentChangeType,
+  Liveness,
+  type AgentChange,
+  type Change,
+  type State,
+  type StateRecord,
+} from "../storage/records.js";
+import type { AgentKey, Position, Storage } from "../storage/storage.js";
 import type { WatchHub } from "./hub.js";
 import type { ChangeSink } from "./router.js";
 
@@ -70,7 +77,11 @@ class Wait implements ChangeSink {
   /** Whether the current state counts, or only what comes after `judged`. */
   private currentCounts: boolean;
   /** What arrived during the reading; undefined when nothing is read. */
-  private meanwhile: StateRecord[] | undefined;
+  private meanwhile: AgentChange[] | undefined;
+  /** The agent was not there: what was committed up to here, such as its removal, was before the wait, however late the log tells of it. */
+  private floor: Position | undefined;
+  /** How often the log was lost: what was asked for before says nothing any more. */
+  private losses = 0;
   private timer: NodeJS.Timeout | undefined;
   private retry: NodeJS.Timeout | undefined;
   /** Something was read: from then on a storage that is away is waited for. */
@@ -104,8 +115,8 @@ class Wait implements ChangeSink {
 
   offer(change: Change): boolean {
     if (change.kind !== "agent") return false;
-    if (this.meanwhile === undefined) this.judge(change.state);
-    else this.meanwhile.push(change.state);
+    if (this.meanwhile === undefined) this.judgeChange(change);
+    else this.meanwhile.push(change);
     return false;
   }
 
@@ -115,7 +126,9 @@ class Wait implements ChangeSink {
 
   /** Data was lost: revisions from before say nothing any more, so the current state counts. */
   lost(): void {
+    this.losses += 1;
     this.judged = 0;
+    this.floor = undefined;
     this.currentCounts = true;
     if (this.meanwhile === undefined) this.read();
     else this.meanwhile = [];
@@ -128,9 +141,10 @@ class Wait implements ChangeSink {
 
   private read(): void {
     this.meanwhile ??= [];
+    const { losses } = this;
     try {
-      const read = this.currentCounts ? this.readCurrent() : this.readHistory();
-      const done = chain(read, () => this.judgeMeanwhile());
+      const read = this.currentCounts ? this.readCurrent(losses) : this.readHistory(losses);
+      const done = chain(read, () => (losses === this.losses ? this.judgeMeanwhile() : this.read()));
       if (done instanceof Promise) done.catch((thrown: unknown) => this.recover(thrown));
     } catch (thrown) {
       this.recover(thrown);
@@ -148,11 +162,14 @@ class Wait implements ChangeSink {
     this.reject(thrown);
   }
 
-  private readCurrent(): Awaitable<void> {
+  private readCurrent(losses: number): Awaitable<void> {
     return chain(this.storage.getState(this.request), (state) => {
-      if (state === undefined) return;
-      // It passed through these since the wait began to listen.
-      for (const passed of this.meanwhile ?? []) if (passed.revision < state.revision) this.judge(passed);
+      if (losses !== this.losses) return;
+      if (state === undefined) return this.readFloor(losses);
+      // It passed through these while the storage was away. At the first reading they may be of before the wait: the log is behind.
+      if (this.begun) {
+        for (const passed of this.meanwhile ?? []) if (passed.state.revision < state.revision) this.judge(passed.state);
+      }
       if (this.over) return;
       this.last = state;
       this.judged = state.revision;
@@ -161,13 +178,25 @@ class Wait implements ChangeSink {
     });
   }
 
-  private readHistory(): Awaitable<void> {
+  /** There is no such agent: what was before now is none of the wait's affair. */
+  private readFloor(losses: number): Awaitable<void> {
+    if (this.begun || this.floor !== undefined) return;
+    return chain(this.hub.storage.head(), (head) => {
+      if (losses !== this.losses) return;
+      this.floor = head;
+      // It may have come before the head was read.
+      return this.readCurrent(losses);
+    });
+  }
+
+  private readHistory(losses: number): Awaitable<void> {
     const { namespace, agentId } = this.request;
     const query = { namespace, agentId, afterRevision: this.judged, limit: HISTORY_PAGE };
     return chain(this.storage.readHistory(query), (page) => {
+      if (losses !== this.losses) return;
       this.last ??= page?.before;
       for (const state of page?.entries ?? []) this.judge(state);
-      if (page?.more === true && !this.over) return this.readHistory();
+      if (page?.more === true && !this.over) return this.readHistory(losses);
     });
   }
 
@@ -175,7 +204,11 @@ class Wait implements ChangeSink {
     this.begun = true;
     const meanwhile = this.meanwhile ?? [];
     this.meanwhile = undefined;
-    for (const state of meanwhile) this.judge(state);
+    for (const change of meanwhile) this.judgeChange(change);
+  }
+
+  private judgeChange({ partition, revision, state }: AgentChange): void {
+    if (revision > (this.floor?.revisions[partition] ?? 0)) this.judge(state);
   }
 
   /** Looks at a state that was committed during the wait, or after the revision that the caller named. */

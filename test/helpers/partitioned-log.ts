@@ -92,6 +92,15 @@ export class PartitionedLog implements ChangeLog {
     this.listener?.onLost("epoch", this.position);
   }
 
+  /** Everything is gone, and another history begins with nothing. */
+  begin(): void {
+    this.heads.fill(0);
+    this.floors.fill(0);
+    this.history.length = 0;
+    this.agents.clear();
+    this.lose();
+  }
+
   async head(): Promise<Position> {
     await Promise.resolve();
     return this.position;

@@ -15,19 +15,23 @@ async function setUp() {
   const hub = new WatchHub(storage);
   await hub.start();
   const wait = (request: Partial<WaitRequest> = {}): Promise<WaitResult> =>
-    waitForState(hub, storage, {
-      namespace: NAMESPACE,
-      agentId: "a",
-      states: [State.IDLE],
-      failStates: [],
-      failOnLost: false,
-      afterRevision: undefined,
-      timeoutMs: undefined,
-      signal: new AbortController().signal,
-      ...request,
-    });
+    waitForState(hub, storage, { ...forIdle(), ...request });
   const report = async (state: State): Promise<ReportOutcome> => storage.setState(aReport("a", state));
   return { clock, storage, hub, wait, report };
+}
+
+/** A wait for "a" to be IDLE. */
+function forIdle(): WaitRequest {
+  return {
+    namespace: NAMESPACE,
+    agentId: "a",
+    states: [State.IDLE],
+    failStates: [],
+    failOnLost: false,
+    afterRevision: undefined,
+    timeoutMs: undefined,
+    signal: new AbortController().signal,
+  };
 }
 
 describe("waiting for a state", () => {
@@ -139,26 +143,98 @@ describe("waiting for a state", () => {
         const state = log.agent("a")?.state;
         answers.push(() => resolve(state));
       });
-    const waiting = waitForState(
-      hub,
-      { getState, readHistory: () => undefined },
-      {
-        namespace: NAMESPACE,
-        agentId: "a",
-        states: [State.IDLE],
-        failStates: [],
-        failOnLost: false,
-        afterRevision: undefined,
-        timeoutMs: undefined,
-        signal: new AbortController().signal,
-      },
-    );
+    const waiting = waitForState(hub, { getState, readHistory: () => undefined }, forIdle());
     const idle = log.commit("a", State.IDLE);
     log.commit("a", State.ACTIVE);
     log.deliverAll();
     hub.settle();
     answers[0]?.();
     expect((await waiting).state.revision).toBe(idle.revision);
+  });
+});
+
+describe("a wait at a log that is behind", () => {
+  type StateOfA = NonNullable<ReturnType<PartitionedLog["agent"]>>["state"] | undefined;
+
+  /** A log, a hub that follows it, and a storage that answers when it is told to. */
+  async function setUpLate() {
+    const log = new PartitionedLog(2);
+    const hub = new WatchHub(log);
+    await hub.start();
+    const answers: (() => void)[] = [];
+    let asked: () => void = () => undefined;
+    const getState = () =>
+      new Promise<StateOfA>((resolve) => {
+        const state = log.agent("a")?.state;
+        answers.push(() => resolve(state));
+        asked();
+      });
+    return {
+      log,
+      hub,
+      wait: () => waitForState(hub, { getState, readHistory: () => undefined }, forIdle()),
+      deliver: () => {
+        log.deliverAll();
+        hub.settle();
+      },
+      /** Answers the next question, once it was asked. */
+      answer: async () => {
+        if (answers.length === 0) await new Promise<void>((resolve) => (asked = resolve));
+        answers.shift()?.();
+      },
+    };
+  }
+
+  it.each(["while it reads", "later"])(
+    "does not take an earlier life for this one: the log tells of it %s",
+    async (when) => {
+      const { log, wait, answer, deliver } = await setUpLate();
+      log.commit("a", State.IDLE);
+      log.remove("a");
+      const waiting = wait();
+      if (when === "while it reads") deliver();
+      await answer();
+      await answer();
+      await Promise.resolve();
+      deliver();
+      const idle = log.commit("a", State.IDLE);
+      deliver();
+      expect((await waiting).state).toEqual(idle.state);
+    },
+  );
+
+  it("takes an agent that registers while it reads where the log stands", async () => {
+    const { log, wait, answer } = await setUpLate();
+    const waiting = wait();
+    const { state } = log.commit("a", State.IDLE);
+    await answer();
+    await answer();
+    expect((await waiting).state).toEqual(state);
+  });
+
+  it("does not take a state that the agent had left before", async () => {
+    const { log, wait, answer, deliver } = await setUpLate();
+    log.commit("a", State.IDLE);
+    log.commit("a", State.ACTIVE);
+    const waiting = wait();
+    deliver();
+    await answer();
+    const again = log.commit("a", State.IDLE);
+    deliver();
+    expect((await waiting).state).toEqual(again.state);
+  });
+
+  it("asks again when the log was lost while it read", async () => {
+    const { log, wait, answer, deliver } = await setUpLate();
+    for (let count = 0; count < 5; count += 1) log.commit("a", State.ACTIVE);
+    const waiting = wait();
+    // What was read is of a history that is gone, whose revisions were higher.
+    log.begin();
+    log.commit("a", State.IDLE);
+    await answer();
+    await answer();
+    expect((await waiting).state.revision).toBe(1);
+    deliver();
   });
 });
 
