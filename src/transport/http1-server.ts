@@ -18,8 +18,8 @@ export interface Http1Options {
 export class Http1Side {
   private readonly server: Server;
   private readonly sockets = new Set<Socket>();
-  /** Sockets with a request that is not answered yet. */
-  private readonly busy = new Set<Socket>();
+  /** How many requests of a socket are not answered yet, where any are: a client may send one before it has the answer to the last. */
+  private readonly busy = new Map<Socket, number>();
   private draining = false;
 
   constructor(private readonly options: Http1Options) {
@@ -47,7 +47,7 @@ export class Http1Side {
     socket.resume();
   }
 
-  /** Closes idle connections, and each of the others after its answer. */
+  /** Closes idle connections, and each of the others after its last answer. */
   drain(): void {
     this.draining = true;
     for (const socket of this.sockets) if (!this.busy.has(socket)) socket.destroy();
@@ -60,12 +60,19 @@ export class Http1Side {
 
   private readonly onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     const { socket } = request;
-    this.busy.add(socket);
+    this.busy.set(socket, (this.busy.get(socket) ?? 0) + 1);
     if (this.draining) response.setHeader("connection", "close");
-    response.once("close", () => {
-      this.busy.delete(socket);
-      if (this.draining) socket.end();
-    });
+    response.once("close", () => this.onAnswered(socket));
     this.options.handle(request, response);
   };
+
+  private onAnswered(socket: Socket): void {
+    const left = (this.busy.get(socket) ?? 1) - 1;
+    if (left > 0) {
+      this.busy.set(socket, left);
+      return;
+    }
+    this.busy.delete(socket);
+    if (this.draining) socket.end();
+  }
 }
