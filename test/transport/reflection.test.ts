@@ -1,9 +1,22 @@
 /** Reflection, asked by grpc-js with its own copy of the reflection protos. */
+import { create } from "@bufbuild/protobuf";
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 import { loadFileDescriptorSetFromBuffer } from "@grpc/proto-loader";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
+import {
+  ServerReflectionRequestSchema,
+  type ServerReflectionRequest,
+} from "../../gen/grpc/reflection/v1/reflection_pb.js";
+import { createReflection } from "../../src/transport/standard/reflection.js";
+import { Readiness } from "../../src/transport/standard/readiness.js";
 import { DynamicClient, dynamicClient, LOAD_OPTIONS } from "../helpers/grpc-js.js";
 import { startServer, type TestServer } from "../helpers/server.js";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
 
 interface Answer {
   readonly file_descriptor_response?: { readonly file_descriptor_proto: readonly Buffer[] };
@@ -118,6 +131,30 @@ describe.each(["v1", "v1alpha"])("grpc.reflection.%s", (version) => {
     expect(files?.file_descriptor_proto).toHaveLength(4);
     reflection.close();
   });
+});
+
+it("keeps nothing of the requests that it has answered, however many a client sends on one stream", async () => {
+  const readiness = new Readiness(() => true);
+  const asked: WeakRef<object>[] = [];
+  let kept = 0;
+  async function* requests(): AsyncGenerator<ServerReflectionRequest> {
+    for (let count = 0; count < 100; count += 1) {
+      const request = create(ServerReflectionRequestSchema, { messageRequest: { case: "listServices", value: "" } });
+      asked.push(new WeakRef(request));
+      yield request;
+    }
+    await nextTurn();
+    collectGarbage();
+    kept = asked.filter((request) => request.deref() !== undefined).length;
+  }
+  let answered = 0;
+  for await (const { originalRequest } of createReflection(() => [], readiness).serverReflectionInfo(requests())) {
+    answered += Number(originalRequest.messageRequest.case === "listServices");
+  }
+  readiness.stop();
+  expect(answered).toBe(100);
+  // The last one may still be on its way.
+  expect(kept).toBeLessThan(10);
 });
 
 /** `google.protobuf.FileDescriptorSet`: the files as its one repeated field, number 1. */

@@ -59,21 +59,25 @@ export function createReflection(services: () => readonly DescService[], readine
 /** The requests, until the client or the server stops. A tool may keep its stream open for as long as its window. */
 async function* untilStopping<R>(requests: AsyncIterable<R>, readiness: Readiness): AsyncGenerator<R> {
   const iterator = requests[Symbol.asyncIterator]();
-  let forget: (() => void) | undefined;
-  const stopping = new Promise<undefined>((resolve) => {
-    forget = readiness.onChange(() => {
-      if (readiness.stopping) resolve(undefined);
-    });
+  let stop: (() => void) | undefined;
+  const forget = readiness.onChange(() => {
+    if (readiness.stopping) stop?.();
   });
+  // Not by a race with one promise that lasts as long as the stream: that would keep every request that it was raced with.
+  const next = (): Promise<IteratorResult<R> | undefined> =>
+    new Promise((resolve, reject) => {
+      stop = () => resolve(undefined);
+      iterator.next().then(resolve, reject);
+    });
   try {
     for (;;) {
-      const result = readiness.stopping ? undefined : await Promise.race([iterator.next(), stopping]);
+      const result = readiness.stopping ? undefined : await next();
       if (result === undefined) throw serverStopping();
       if (result.done === true) return;
       yield result.value;
     }
   } finally {
-    forget?.();
+    forget();
   }
 }
 
