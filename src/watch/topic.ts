@@ -150,13 +150,24 @@ export class Group<E extends object, I, M> implements ChangeSink {
     const { hub, spec, filter, snapshot } = this;
     hub.settle();
     if (snapshot !== undefined && (isPromise(snapshot) || snapshot.mayJoin(hub.position))) return snapshot;
-    const opened = chain(spec.snapshot(hub.storage, filter.index), (found) =>
-      this.share(new SharedSnapshot(this, found)),
-    );
+    const found = spec.snapshot(hub.storage, filter.index);
+    if (isPromise(found) && filter.index.by === "id") return this.shareNow(found);
+    const opened = chain(found, (each) => this.share(new SharedSnapshot(this, each)));
     if (isPromise(opened)) {
       this.snapshot = opened;
       opened.catch(() => this.forget(opened));
     }
+    return opened;
+  }
+
+  /**
+   * Shares what is being opened with those that begin in this turn, before it was asked for. Whoever names entities may wait for one that
+   * was removed before the call, and what the hub knows of a storage that answers late does not tell whether this one still has it.
+   */
+  private shareNow(found: Promise<Snapshot<I>>): Promise<SharedSnapshot<E, I, M>> {
+    const opened = found.then((snapshot) => new SharedSnapshot(this, snapshot));
+    this.snapshot = opened;
+    setImmediate(() => this.forget(opened));
     return opened;
   }
 

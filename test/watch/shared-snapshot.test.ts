@@ -11,6 +11,7 @@ import { BatchKind, type BatchContent } from "../../src/watch/batch.js";
 import { AgentFilter, type AgentEvent } from "../../src/watch/filters.js";
 import { WatchHub } from "../../src/watch/hub.js";
 import { agentTopic } from "../../src/watch/topics.js";
+import { PartitionedLog } from "../helpers/partitioned-log.js";
 import { ACTOR, aRegistration, aReport, NAMESPACE } from "../helpers/records.js";
 
 type Content = BatchContent<AgentEvent, Agent>;
@@ -160,6 +161,32 @@ describe("watchers that begin together", () => {
       expect(view(contents).size).toBe(3);
     }
     expect(opened()).toBe(2);
+  });
+
+  it("and named an agent that was removed since wait for it to come back, though the hub has not heard of that", async () => {
+    const log = new PartitionedLog(1);
+    const hub = new WatchHub(log);
+    await hub.start();
+    const topic = hub.topic({ ...agentTopic, present: (content: Content) => content });
+    const fields = { namespace: NAMESPACE, agentIds: ["a0"], selector: EVERYTHING, capabilities: [], states: [] };
+    const watch = async (): Promise<Content[]> => {
+      const start = { includeSnapshot: true, resumeToken: "", progressIntervalMs: 10_000 };
+      const source = topic.watch(new AgentFilter(fields), start);
+      const taken: Content[] = [];
+      const more = (): void => void taken.push(...takeAll(source));
+      source.onReady(() => setImmediate(more));
+      more();
+      for (let turns = 0; turns < 5; turns += 1) await turn();
+      return taken;
+    };
+    log.commit("a0", State.IDLE);
+    log.deliverAll();
+    expect(kinds(await watch())).toEqual([BatchKind.SNAPSHOT, BatchKind.SYNCED]);
+    log.remove("a0");
+    const later = await watch();
+    log.deliverAll();
+    for (let turns = 0; turns < 5; turns += 1) await turn();
+    expect(kinds(later)).toEqual([BatchKind.SYNCED]);
   });
 
   it.each(["cancelled", "stopped with the server"])("that are %s end, whatever is being read for them", async (how) => {
