@@ -54,6 +54,11 @@ export class RedisProxy {
     for (const pair of this.pairs) for (const socket of pair) socket.resume();
   }
 
+  /** Loses whatever is still sent on the connections that there are, which stay open. New ones are let through. */
+  forget(): void {
+    for (const pair of this.pairs) for (const socket of pair) socket.removeAllListeners("data").resume();
+  }
+
   /** Makes every byte take longer, each way. */
   slowDown(delayMs: number): void {
     this.delayMs = delayMs;

@@ -89,7 +89,7 @@ export class Replicas {
 
   private async look(): Promise<void> {
     const { waitReplicas, onEvent } = this.settings;
-    const had = this.connection.isOpen ? await this.connection.client.wait(waitReplicas, LOOK_MS).catch(() => 0) : 0;
+    const had = this.connection.isOpen ? await this.count() : 0;
     if (this.closed) return;
     if (had < waitReplicas) {
       this.lookLater();
@@ -97,6 +97,21 @@ export class Replicas {
     }
     this.short = false;
     onEvent({ kind: "replicas-back", connection: this.connection.name });
+  }
+
+  /** How many replicas there are now, as far as that can be told. */
+  private async count(): Promise<number> {
+    const { client } = this.connection;
+    const { waitReplicas, timeoutMs } = this.settings;
+    // The connection may have died without a sign, and while writes are refused nobody else may find that out.
+    const silence = setTimeout(() => this.connection.renew(new Error("no answer in time")), LOOK_MS + timeoutMs);
+    try {
+      return await client.wait(waitReplicas, LOOK_MS);
+    } catch {
+      return 0;
+    } finally {
+      clearTimeout(silence);
+    }
   }
 }
 

@@ -1,11 +1,12 @@
 /** Commits that wait until replicas of Redis have them. */
 import { Redis } from "ioredis";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { State } from "../../../src/storage/records.js";
 import { createRedisStorage, type RedisStorage } from "../../../src/storage/redis/index.js";
 import { attempt, failureOf, reasonOf, times } from "../../contract/storage/harness.js";
 import { aRegistration, aReport, NAMESPACE } from "../../helpers/records.js";
 import { RedisProcess } from "../../helpers/redis-process.js";
+import { RedisProxy } from "../../helpers/redis-proxy.js";
 import { untilReplicated } from "../../helpers/redis-replicas.js";
 import { freshPrefix, StorageEvents } from "../../helpers/redis-storage.js";
 
@@ -111,4 +112,32 @@ describe("waiting for replicas", () => {
     const failures = (await Promise.all(outcomes)).map(({ failure }) => failure?.reason);
     expect(new Set(failures)).toEqual(new Set([undefined]));
   });
+});
+
+it("finds enough replicas again although the connection has died without a sign, and nobody reads", async () => {
+  const settings = { "repl-diskless-sync-delay": "0" };
+  const primary = await RedisProcess.start({ settings });
+  const proxy = await RedisProxy.start(primary.port);
+  const events = new StorageEvents();
+  const storage = await createRedisStorage({
+    target: proxy.target,
+    prefix: freshPrefix(),
+    waitReplicas: 1,
+    commandTimeoutMs: COMMAND_TIMEOUT_MS,
+    onEvent: events.listener,
+  });
+  onTestFinished(async () => {
+    await storage.close();
+    await proxy.close();
+    await primary.remove();
+  });
+  expect(await reasonOf(() => storage.registerAgent(aRegistration("a")))).toBe("STORAGE_UNAVAILABLE");
+  await events.next("replicas-short");
+  proxy.forget();
+  const follower = await RedisProcess.start({
+    settings: { ...settings, replicaof: `${primary.host} ${primary.port}` },
+  });
+  onTestFinished(() => follower.remove());
+  await events.next("replicas-back");
+  expect((await storage.registerAgent(aRegistration("b"))).created).toBe(true);
 });
