@@ -49,7 +49,7 @@ export class WaitTimedOut extends OpsCoreError {
 const HISTORY_PAGE = 1000;
 /** How long to wait before a storage that is away is asked again, in milliseconds. */
 const RETRY_MS = 250;
-/** The longest delay that a Node timer takes. */
+/** The longest delay that a Node timer takes, in milliseconds; an end further away needs none. */
 const MAX_TIMER_MS = 0x7fff_ffff;
 
 /**
@@ -109,7 +109,7 @@ class Wait implements ChangeSink {
     this.hub.stats.waits += 1;
     this.hub.router.add(this, { kind: "agent", namespace, by: "id", ids: [agentId] });
     signal.addEventListener("abort", this.onAbort, { once: true });
-    if (timeoutMs !== undefined) this.timer = setTimeout(this.onTimeout, Math.min(timeoutMs, MAX_TIMER_MS));
+    if (timeoutMs !== undefined && timeoutMs <= MAX_TIMER_MS) this.timer = setTimeout(this.onTimeout, timeoutMs);
     this.read();
   }
 

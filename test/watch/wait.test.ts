@@ -296,4 +296,15 @@ describe("a wait that takes too long", () => {
     expect(hub.size).toBe(0);
     expect(vi.getTimerCount()).toBe(0);
   });
+
+  it("does not end before its time, however far that is", async () => {
+    const { storage, hub, wait, report } = await setUp();
+    const monthMs = 30 * 24 * 3_600_000;
+    const waiting = wait({ timeoutMs: monthMs });
+    storage.registerAgent(aRegistration("a"));
+    await vi.advanceTimersByTimeAsync(monthMs - 1);
+    const { state } = await report(State.IDLE);
+    hub.settle();
+    expect((await waiting).state).toEqual(state);
+  });
 });
