@@ -32,6 +32,9 @@ export function createHttpHandler({ routes, connect, onDefect, ...callParts }: H
   return (request: HttpRequest, response: HttpResponse): void => {
     // What breaks a connection shows on the connection; without a listener it would end the process.
     response.on("error", () => undefined);
+    const { url = "/" } = request;
+    // Also to a server that is no proxy a client may send the whole URL (RFC 9112 §3.2.2).
+    if (url.charCodeAt(0) !== SLASH) request.url = url.replace(ORIGIN, "/");
     const path = pathOf(request);
     const match = table.match(path);
     if (match !== undefined) {
@@ -113,6 +116,8 @@ function withoutTrailingSlash(path: string): string | undefined {
 }
 
 const SLASH = 0x2f;
+/** With the slash after it, if there is one. */
+const ORIGIN = /^https?:\/\/[^/?]*\/?/i;
 
 function sendJson(response: HttpResponse, status: number, body: JsonValue): void {
   const text = `${JSON.stringify(body)}\n`;

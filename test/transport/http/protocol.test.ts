@@ -149,6 +149,24 @@ async function whenOneLeaves(): Promise<{ readonly left: Promise<void> }> {
   return { left };
 }
 
+describe("a request for a whole URL", () => {
+  it.each([
+    ["GET", `http://x${PATH}`, 200],
+    ["GET", `HTTP://[::1]:8080${PATH}?a=http://b/`, 200],
+    ["GET", "http://x", 404],
+    ["GET", "http://x?a", 404],
+    ["OPTIONS", "*", 404],
+  ])("is one for its path: %s %s", async (method, url, expected) => {
+    const [status] = await new Wire().send(`${method} ${url} HTTP/1.1\r\nHost: x\r\n\r\n`).answer();
+    expect(status).toBe(expected);
+  });
+
+  it("is sent to the same path without its last slash", async () => {
+    const [status, , headers] = await new Wire().send(`GET http://x${PATH}/?a HTTP/1.1\r\nHost: x\r\n\r\n`).answer();
+    expect([status, /^location: (.*)$/im.exec(headers)?.[1]]).toEqual([307, `${PATH}?a`]);
+  });
+});
+
 describe("a body", () => {
   it("may come in chunks, cut anywhere", async () => {
     const text = body("idle", { details: { word: "\u00c3\u00a9" } });
