@@ -6,6 +6,7 @@ import { StateService, type WaitForStateResponse } from "../../gen/opscore/v1/st
 import { TaskService } from "../../gen/opscore/v1/task_service_pb.js";
 import { WebhookService } from "../../gen/opscore/v1/webhook_service_pb.js";
 import { WorkflowService } from "../../gen/opscore/v1/workflow_service_pb.js";
+import { borrowedTransport } from "./calls/borrowed-transport.js";
 import { CallTransport } from "./calls/call-transport.js";
 import { clientClosed } from "./calls/failures.js";
 import { lazyNodeTransport } from "./calls/lazy-transport.js";
@@ -170,7 +171,7 @@ export function createOpsCoreClient(options: OpsCoreClientOptions): OpsCoreClien
 }
 
 function openCarrier({ baseUrl, transport = "grpc", httpVersion = "2" }: OpsCoreClientOptions): OpenTransport {
-  if (typeof transport !== "string") return { transport, close: () => undefined };
+  if (typeof transport !== "string") return borrowedTransport(transport);
   const { protocol } = new URL(baseUrl);
   if (protocol !== "http:" && protocol !== "https:") throw new TypeError(`baseUrl must be http or https: ${baseUrl}`);
   return lazyNodeTransport({ baseUrl, protocol: transport, httpVersion });

@@ -2,8 +2,9 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Code, createClient } from "@connectrpc/connect";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { HealthCheckResponse_ServingStatus } from "../../gen/health/v1/health_pb.js";
+import { State, WatchKind } from "../../gen/opscore/v1/common_pb.js";
 import { StateService } from "../../gen/opscore/v1/state_service_pb.js";
 import { callFailure } from "../../src/client/calls/failures.js";
 import { openNodeTransport } from "../../src/client/calls/node-transport.js";
@@ -52,6 +53,65 @@ describe.each([
     await proxy.disconnected();
     expect(await rejection(client.health.check({}))).toMatchObject({ rawMessage: "the client was closed" });
     client.close();
+  });
+
+  test("a call that was made right before the end opens no connection after it", async () => {
+    const { url } = await startServer();
+    const proxy = await Proxy.start(url);
+    const client = createOpsCoreClient({ baseUrl: proxy.url, transport, httpVersion });
+    await client.health.check({});
+    const waiting = rejection(client.states.waitForState({ agentId: "a", states: [3] }));
+    client.close();
+    expect(await waiting).toMatchObject({ rawMessage: "the client was closed" });
+    await proxy.disconnected();
+    expect(proxy.connections).toBe(1);
+  });
+});
+
+describe("over a transport that is somebody else's", () => {
+  async function borrow() {
+    const { url } = await startServer();
+    const opened = openNodeTransport({ baseUrl: url, protocol: "grpc", httpVersion: "2" });
+    onTestFinished(() => opened.close(new Error("the test is over")));
+    return { url, transport: opened.transport, client: createOpsCoreClient({ baseUrl: url, ...opened }) };
+  }
+
+  test("a client that is closed ends its calls, and no others", async () => {
+    const { url, transport, client } = await borrow();
+    const other = createOpsCoreClient({ baseUrl: url, transport });
+    await client.health.check({});
+    const waiting = rejection(client.waitForState({ agentId: "a", states: [State.IDLE] }));
+    const stream = client.states.watchState({})[Symbol.asyncIterator]();
+    await stream.next();
+    const streaming = rejection(stream.next());
+    const staying = other.waitForState({ agentId: "a", states: [State.IDLE] });
+    client.close();
+    expect(await waiting).toMatchObject({ rawMessage: "the client was closed" });
+    expect(await streaming).toMatchObject({ rawMessage: "the client was closed" });
+    await other.agents.registerAgent({ agentId: "a", initialState: State.IDLE });
+    expect((await staying).state?.agentId).toBe("a");
+  });
+
+  test("a signal ends its call, and is let go of by calls that are over", async () => {
+    const { client } = await borrow();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const added = vi.spyOn(signal, "addEventListener");
+    const removed = vi.spyOn(signal, "removeEventListener");
+    await client.health.check({}, { signal });
+    await rejection(client.agents.getAgent({ agentId: "none" }, { signal }));
+    for await (const message of client.states.watchState({ agentIds: ["b"] }, { signal })) {
+      if (message.kind !== WatchKind.SYNCED) continue;
+      await client.agents.registerAgent({ agentId: "b" }, { signal });
+      await client.agents.deregisterAgent({ agentId: "b" }, { signal });
+    }
+    const left = new Set(added.mock.calls.map(([, listener]) => listener));
+    for (const [, listener] of removed.mock.calls) left.delete(listener);
+    expect(added).toHaveBeenCalledTimes(5);
+    expect(left.size).toBe(0);
+    const waiting = rejection(client.states.waitForState({ agentId: "a", states: [State.IDLE] }, { signal }));
+    controller.abort();
+    expect((await waiting).code).toBe(Code.Canceled);
   });
 });
 

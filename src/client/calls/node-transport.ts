@@ -46,10 +46,17 @@ export function openNodeTransport(
   patience: Patience = PATIENCE,
 ): OpenTransport {
   if (protocol === "grpc" || httpVersion === "2") {
+    let closed: Error | undefined;
     const sessionManager = new SafeSessionManager(
       baseUrl,
       { pingIntervalMs: patience.pingIntervalMs, pingTimeoutMs: patience.pingTimeoutMs },
-      { createConnection: (authority) => connectInTime(authority, patience.connectTimeoutMs) },
+      {
+        createConnection(authority) {
+          // A call that was on its way to a connection when all were closed would open another one, which nobody closes.
+          if (closed !== undefined) throw closed;
+          return connectInTime(authority, patience.connectTimeoutMs);
+        },
+      },
     );
     const options = { baseUrl, httpVersion: "2", sessionManager } as const;
     return {
@@ -59,7 +66,10 @@ export function openNodeTransport(
           : protocol === "connect"
             ? createConnectTransport(options)
             : createGrpcWebTransport(options),
-      close: (reason) => sessionManager.abort(reason),
+      close(reason) {
+        closed = reason;
+        sessionManager.abort(reason);
+      },
     };
   }
   const secure = new URL(baseUrl).protocol === "https:";
