@@ -67,6 +67,13 @@ describe("deadlines", () => {
     expect(seen).toEqual([about(2_000), undefined]);
   });
 
+  test("one that no lane can carry is as good as none", async () => {
+    const { client, seen } = deadlines([], { defaultTimeoutMs: Number.MAX_SAFE_INTEGER });
+    await client.states.getState({});
+    await client.states.getState({}, { timeoutMs: 100_000_000 });
+    expect(seen).toEqual([undefined, undefined]);
+  });
+
   test("all attempts share it", async () => {
     const { client, seen } = deadlines([away, failure("TOO_MANY", { retryAfterMs: 4_000 })]);
     await client.states.getState({}, { timeoutMs: 9_000 });

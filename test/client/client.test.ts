@@ -66,6 +66,19 @@ describe.each([
     await proxy.disconnected();
     expect(proxy.connections).toBe(1);
   });
+
+  test("deadlines of any length, also in fractions, are no mistake", async () => {
+    const { url } = await startServer();
+    await using client = createOpsCoreClient({ baseUrl: url, transport, httpVersion, defaultTimeoutMs: 2 ** 40 });
+    await client.health.check({});
+    await client.health.check({}, { timeoutMs: 100_000_000 });
+    for (const timeoutMs of [2 ** 31, 100_000_000, 30_000.5]) {
+      for await (const { kind } of client.states.watchState({}, { timeoutMs })) {
+        expect(kind).toBe(WatchKind.SYNCED);
+        break;
+      }
+    }
+  });
 });
 
 describe("over a transport that is somebody else's", () => {

@@ -35,6 +35,12 @@ export interface CallRules {
   readonly lifetime: Ending;
 }
 
+/**
+ * The longest deadline that every lane carries, a little more than a day: gRPC has eight digits for it. A longer one would be refused, or
+ * be over at once where it does not fit a timer of the runtime, so it is left out: a call that may take as long counts as one without.
+ */
+const MAX_DEADLINE_MS = 99_999_999;
+
 /** For how long the server holds a report for an agent that is not registered yet, unless the report says otherwise. */
 const DEFAULT_HOLD_MS = 5_000;
 
@@ -66,7 +72,7 @@ export class CallTransport implements Transport {
     for (let attempt = 1; ; attempt++) {
       this.assertOpen();
       try {
-        const leftMs = deadline === Infinity ? undefined : Math.max(1, Math.ceil(deadline - scheduler.monotonic()));
+        const leftMs = carriedMs(Math.max(1, deadline - scheduler.monotonic()));
         return await this.carrier.unary(method, signal, leftMs, headers, request, contextValues);
       } catch (thrown) {
         const failure = this.failure(thrown, signal);
@@ -90,7 +96,8 @@ export class CallTransport implements Transport {
   ): Promise<StreamResponse<I, O>> {
     this.assertOpen();
     try {
-      return await this.carrier.stream(method, signal, timeoutMs, this.headers(header), input, contextValues);
+      const carried = timeoutMs === undefined ? undefined : carriedMs(timeoutMs);
+      return await this.carrier.stream(method, signal, carried, this.headers(header), input, contextValues);
     } catch (thrown) {
       throw this.failure(thrown, signal);
     }
@@ -118,6 +125,11 @@ export class CallTransport implements Transport {
   private assertOpen(): void {
     if (this.rules.lifetime.hasEnded()) throw clientClosed();
   }
+}
+
+/** A deadline as lanes can carry it: in whole milliseconds, and none where it is too long. As everywhere in Connect, 0 or less asks for none. */
+function carriedMs(ms: number): number | undefined {
+  return ms > 0 && ms <= MAX_DEADLINE_MS ? Math.ceil(ms) : undefined;
 }
 
 /** How long a SetState may be held by the server before it is answered at all. */
