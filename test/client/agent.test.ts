@@ -37,6 +37,12 @@ describe("starting", () => {
     expect(agent).toMatchObject({ agentId: "a", incarnation: 1n, status: "connected", unsent: 0 });
   });
 
+  test("asks for a lease in whole milliseconds", async () => {
+    const server = new AgentServer();
+    await start(server, { leaseTtlMs: 1000 * 1.005 });
+    expect(server.registrations[0]?.leaseTtl).toMatchObject({ seconds: 1n, nanos: 5_000_000 });
+  });
+
   test("knows the id that the server made", async () => {
     expect(await start(new AgentServer(), { agentId: undefined })).toMatchObject({ agentId: "made-by-the-server" });
   });

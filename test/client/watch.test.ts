@@ -37,6 +37,18 @@ describe("one call", () => {
     });
   });
 
+  test("an interval is sent in whole milliseconds, and one that no server takes is refused", async () => {
+    const { client, requests } = scripted(ending());
+    await collect(client.watchState({}, { progressIntervalMs: 1000 * 1.005 }));
+    expect(requests[0]).toMatchObject({ progressInterval: { seconds: 1n, nanos: 5_000_000 } });
+    // A server that is not there long enough to refuse it would be tried again for ever.
+    for (const progressIntervalMs of [0, -5, 99, 3_600_001, Number.NaN, Infinity]) {
+      expect(() => client.watchState({}, { progressIntervalMs })).toThrow(RangeError);
+      expect(() => client.watchSessions({}, { progressIntervalMs })).toThrow(RangeError);
+      expect(() => client.watchTasks({}, { progressIntervalMs })).toThrow(RangeError);
+    }
+  });
+
   test("a snapshot is asked for by default", async () => {
     expect((await play([ending()])).requests[0]).toMatchObject({ includeSnapshot: true, resumeToken: "" });
   });

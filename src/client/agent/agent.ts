@@ -55,7 +55,8 @@ export class Agent implements AsyncDisposable {
     this.reconnect = retryPolicy(RECONNECT, options.reconnect);
     this.loop = new AgentLoop({
       agent: options,
-      leaseTtlMs,
+      // In whole milliseconds, as others cannot be sent; rounded up, because 0 means that there is no lease.
+      leaseTtlMs: Math.ceil(leaseTtlMs),
       reconnect: this.reconnect,
       scheduler: this.scheduler,
       outbox: this.outbox,

@@ -113,6 +113,9 @@ export interface WatchContext {
 }
 
 const DEFAULT_PROGRESS_MS = 10_000;
+/** What the server takes. */
+const MIN_PROGRESS_MS = 100;
+const MAX_PROGRESS_MS = 3_600_000;
 /** How many signs of life may be missing before the server is taken for dead. */
 const MISSED_PROGRESS = 3;
 
@@ -123,7 +126,7 @@ export function watchStates(context: WatchContext, filter: StateFilter, options:
     labelSelector: filter.labelSelector ?? "",
     capabilities: [...(filter.capabilities ?? [])],
     states: [...(filter.states ?? [])],
-    progressInterval: durationFromMs(options.progressIntervalMs ?? DEFAULT_PROGRESS_MS),
+    progressInterval: durationFromMs(progressMs(options)),
   };
   return startWatch<WatchStateResponse, StateEntry>(context, options, {
     open: (start, signal) =>
@@ -144,7 +147,7 @@ export function watchSessions(context: WatchContext, filter: SessionFilter, opti
     sessionIds: [...(filter.sessionIds ?? [])],
     agentIds: [...(filter.agentIds ?? [])],
     statuses: [...(filter.statuses ?? [])],
-    progressInterval: durationFromMs(options.progressIntervalMs ?? DEFAULT_PROGRESS_MS),
+    progressInterval: durationFromMs(progressMs(options)),
   };
   return startWatch<WatchSessionsResponse, SessionEntry>(context, options, {
     open: (start, signal) =>
@@ -165,7 +168,7 @@ export function watchTasks(context: WatchContext, filter: TaskFilter, options: W
     agentId: filter.agentId ?? "",
     agentIncarnation: filter.agentIncarnation ?? 0n,
     sessionIds: [...(filter.sessionIds ?? [])],
-    progressInterval: durationFromMs(options.progressIntervalMs ?? DEFAULT_PROGRESS_MS),
+    progressInterval: durationFromMs(progressMs(options)),
   };
   return startWatch<WatchTasksResponse, TaskEntry>(context, options, {
     open: (start, signal) =>
@@ -189,7 +192,7 @@ function startWatch<Message extends WatchMessage, Entry>(
   const source = new ResumingStream({
     protocol,
     start: { resumeToken, includeSnapshot: options.includeSnapshot ?? true },
-    silenceMs: MISSED_PROGRESS * (options.progressIntervalMs ?? DEFAULT_PROGRESS_MS),
+    silenceMs: MISSED_PROGRESS * progressMs(options),
     reconnect: retryPolicy(RECONNECT, options.reconnect),
     onReconnect: options.onReconnect,
     scheduler,
@@ -202,6 +205,16 @@ function startWatch<Message extends WatchMessage, Entry>(
   ended.onEnd(() => options.signal?.removeEventListener("abort", close));
   if (options.signal?.aborted) close();
   return watch;
+}
+
+/**
+ * Said here and not left to the server: a watch that takes a server for dead before that can refuse the interval would never hear of it,
+ * and try again for ever. In whole milliseconds, as others cannot be sent.
+ */
+function progressMs({ progressIntervalMs = DEFAULT_PROGRESS_MS }: WatchOptions): number {
+  const ms = Math.round(progressIntervalMs);
+  if (ms >= MIN_PROGRESS_MS && ms <= MAX_PROGRESS_MS) return ms;
+  throw new RangeError(`progressIntervalMs must be from ${MIN_PROGRESS_MS} to ${MAX_PROGRESS_MS}`);
 }
 
 /** Calls past the generators of the generated client, which cannot be cut while they wait and cost a promise more for each message. */
