@@ -3,6 +3,7 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { State } from "../../gen/opscore/v1/common_pb.js";
+import { Agent } from "../../src/client/index.js";
 import { AgentServer } from "./helpers/agent-server.js";
 import { away, listen, start } from "./helpers/agents.js";
 import { failure, rejection } from "./helpers/failures.js";
@@ -78,6 +79,41 @@ describe("starting", () => {
     expect(server.scheduler.running).toEqual([]);
   });
 
+  test("gives up also when its signal aborts in the turn in which the answer comes", async () => {
+    const { client } = new AgentServer();
+    const controller = new AbortController();
+    const agents: typeof client.agents = {
+      ...client.agents,
+      async registerAgent(...call) {
+        const answer = await client.agents.registerAgent(...call);
+        controller.abort(new Error("not now"));
+        return answer;
+      },
+    };
+    const starting = Agent.start({ client: { ...client, agents }, agentId: "a", signal: controller.signal });
+    await expect(starting).rejects.toThrow("not now");
+  });
+
+  test("waits for an answer no longer than there is time to start", async () => {
+    const { client, scheduler } = new AgentServer();
+    const deadlines: (number | undefined)[] = [];
+    const agents: typeof client.agents = {
+      ...client.agents,
+      registerAgent(_, options) {
+        deadlines.push(options?.timeoutMs);
+        return Promise.reject(away);
+      },
+    };
+    const options = { client: { ...client, agents }, scheduler, agentId: "a" };
+    const starting = rejection(Agent.start({ ...options, startTimeoutMs: 3_000 }));
+    await scheduler.elapse(100);
+    await scheduler.armed(200);
+    scheduler.advance(3_000);
+    expect((await starting).code).toBe(Code.Unavailable);
+    // The last one began too late; a second is given to each.
+    expect(deadlines).toEqual([3_000, 2_900, 1_000]);
+  });
+
   test.each(["INVALID_FIELD", "CREDENTIALS_INVALID"] as const)("fails at once with %s", async (reason) => {
     const server = new AgentServer();
     server.failures = [failure(reason)];
@@ -86,9 +122,12 @@ describe("starting", () => {
     expect(server.calls).toEqual(["register"]);
   });
 
-  test.each([{ queueLimit: 0 }, { leaseTtlMs: -1 }, { reconnect: { multiplier: 0 } }])("%o is refused", async (bad) => {
-    await expect(start(new AgentServer(), bad)).rejects.toThrow(RangeError);
-  });
+  test.each([{ queueLimit: 0 }, { leaseTtlMs: -1 }, { startTimeoutMs: Number.NaN }, { reconnect: { multiplier: 0 } }])(
+    "%o is refused",
+    async (bad) => {
+      await expect(start(new AgentServer(), bad)).rejects.toThrow(RangeError);
+    },
+  );
 });
 
 describe("reporting", () => {

@@ -75,8 +75,10 @@ export class Agent implements AsyncDisposable {
    * @throws the reason of `signal` when it aborts
    */
   static async start(options: AgentOptions): Promise<Agent> {
+    const { startTimeoutMs = DEFAULT_START_TIMEOUT_MS } = options;
+    if (!(startTimeoutMs >= 0)) throw new RangeError("startTimeoutMs must not be negative");
     const agent = new Agent(options);
-    await agent.loop.start(options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS, options.signal);
+    await agent.loop.start(startTimeoutMs, options.signal);
     agent.loop.onEnd(
       options.client.onClose(() => {
         agent.halt("stopped", clientClosed());

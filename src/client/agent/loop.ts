@@ -81,7 +81,9 @@ export class AgentLoop {
       for (;;) {
         signal?.throwIfAborted();
         try {
-          await this.register();
+          await this.register(deadline - scheduler.monotonic());
+          // It may have been called off in the very turn in which the answer came.
+          signal?.throwIfAborted();
           this.status = "connected";
           this.failures = 0;
           return;
@@ -153,7 +155,7 @@ export class AgentLoop {
     return report === undefined ? undefined : { run: () => this.send(report), report };
   }
 
-  private async register(): Promise<void> {
+  private async register(withinMs = Infinity): Promise<void> {
     const { agent, leaseTtlMs, outbox, repeat, onRegistered } = this.options;
     const again = this.incarnation !== 0n;
     const response = await agent.client.agents.registerAgent(
@@ -171,7 +173,7 @@ export class AgentLoop {
         initialState: this.lastAccepted?.state ?? agent.initialState ?? State.UNKNOWN,
         requestId: this.registrationId,
       },
-      this.callOptions(),
+      this.callOptions(withinMs),
     );
     if (response.agent === undefined) throw new Error("the server answered a registration without the agent");
     this.agentId = response.agent.agentId;
@@ -292,10 +294,11 @@ export class AgentLoop {
     });
   }
 
-  private callOptions(): CallOptions {
+  /** @param withinMs how long whoever waits for the answer does so */
+  private callOptions(withinMs = Infinity): CallOptions {
     const { leaseTtlMs } = this.options;
-    const timeoutMs =
-      leaseTtlMs === 0 ? MAX_CALL_MS : Math.min(MAX_CALL_MS, Math.max(MIN_CALL_MS, leaseTtlMs * RENEW_AFTER));
+    const renewalMs = leaseTtlMs === 0 ? Infinity : leaseTtlMs * RENEW_AFTER;
+    const timeoutMs = Math.min(MAX_CALL_MS, Math.max(MIN_CALL_MS, Math.min(renewalMs, withinMs)));
     return { timeoutMs, signal: this.aborter.signal };
   }
 }
