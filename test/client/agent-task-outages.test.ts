@@ -1,12 +1,14 @@
 /** Tasks as an agent takes them while lines are cut and servers forget. */
+import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { SessionStatus } from "../../gen/opscore/v1/session_service_pb.js";
 import { TaskStatus } from "../../gen/opscore/v1/task_service_pb.js";
 import { TaskEndedError } from "../../src/client/index.js";
 import { startServer } from "../helpers/server.js";
+import { rejection } from "./helpers/failures.js";
 import { Proxy } from "./helpers/proxy.js";
 import { RestartableServer } from "./helpers/restartable-server.js";
-import { aborted, agentOf, CHAIN, clientOf, ended, next, reached, trigger } from "./helpers/tasks.js";
+import { aborted, agentOf, AT_ONCE, CHAIN, clientOf, ended, next, reached, trigger } from "./helpers/tasks.js";
 
 describe("over a line that is cut", () => {
   test("each task is handed over once, and all are done", async () => {
@@ -49,6 +51,32 @@ describe("over a line that is cut", () => {
     await (await next(tasks)).complete();
     expect((await ended(direct)).status).toBe(SessionStatus.COMPLETED);
   });
+});
+
+test("a loop that fails has given back what it had before it says so, so that the next one gets nothing twice", async () => {
+  const { url } = await startServer();
+  const direct = clientOf(url);
+  const proxy = await Proxy.start(url);
+  const client = clientOf(proxy.url);
+  let watches = 0;
+  const agent = await agentOf(
+    {
+      ...client,
+      watchTasks(filter, options) {
+        watches += 1;
+        return client.watchTasks(filter, watches === 1 ? { ...options, reconnect: { maxAttempts: 1 } } : options);
+      },
+    },
+    { maxConcurrentTasks: 2 },
+  );
+  await trigger(direct, [{ taskId: "one", retry: AT_ONCE }]);
+  const tasks = agent.tasks();
+  const task = await next(tasks);
+  const failed = rejection(tasks.next());
+  proxy.cut();
+  expect((await failed).code).toBe(Code.Unavailable);
+  expect(task.signal.reason).toMatchObject({ end: "stopped" });
+  expect((await next(agent.tasks())).attempt).toBe(2);
 });
 
 test("a server that is restarted without its memory gives tasks that are called as those it forgot", async () => {

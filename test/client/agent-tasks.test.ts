@@ -193,6 +193,24 @@ describe("an agent", () => {
     expect(await late).toEqual({ done: true, value: undefined });
   });
 
+  test("gets none again that it is about to give back, and does not stop before it has", async () => {
+    const { url } = await startServer();
+    const client = clientOf(url);
+    const agent = await agentOf(client);
+    const tasks = agent.tasks();
+    await trigger(client, [{ taskId: "one" }]);
+    const end = aborted(await next(tasks));
+    const closing = tasks.close();
+    const late = tasks.next();
+    expect(() => agent.tasks()).toThrow("already");
+    await agent.stop();
+    expect(await end).toMatchObject({ end: "stopped" });
+    const { task } = await client.tasks.getTask({ sessionId: "s", taskId: "one" });
+    expect(task?.reason).toBe("AgentStopped");
+    await closing;
+    expect(await late).toEqual({ done: true, value: undefined });
+  });
+
   test("takes tasks once at a time, and only on its stream", async () => {
     const { url } = await startServer();
     const client = clientOf(url);

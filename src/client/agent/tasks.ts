@@ -33,7 +33,7 @@ type Result = IteratorResult<AgentTask, undefined>;
 
 interface Waiter {
   readonly resolve: (result: Result) => void;
-  readonly reject: (error: unknown) => void;
+  readonly reject: (error: Error) => void;
 }
 
 const DONE: Result = { done: true, value: undefined };
@@ -69,9 +69,9 @@ export class AgentTasks implements AsyncIterableIterator<AgentTask, undefined>, 
   next(): Promise<Result> {
     const task = this.waiting.shift();
     if (task !== undefined) return Promise.resolve(this.handOver(task));
-    if (this.failure !== undefined) return Promise.reject(toError(this.failure));
-    if (this.closing !== undefined) return Promise.resolve(DONE);
-    return new Promise((resolve, reject) => this.takers.push({ resolve, reject }));
+    const taken = new Promise<Result>((resolve, reject) => this.takers.push({ resolve, reject }));
+    if (this.closing !== undefined) void this.closing.then(() => this.settle());
+    return taken;
   }
 
   /** What leaving the loop does: {@link close}. */
@@ -81,9 +81,9 @@ export class AgentTasks implements AsyncIterableIterator<AgentTask, undefined>, 
   }
 
   /**
-   * Takes no more tasks; a loop that waits for its next one ends. Tasks that are not answered are given back (FailTask, `AgentStopped`), so
-   * that they are tried again elsewhere without waiting for their leases, and their signals abort. The agent reports INITIALIZING
-   * (`NotTakingTasks`), so that it gets no more. May be called again.
+   * Takes no more tasks. Those that are not answered are given back (FailTask, `AgentStopped`), so that they are tried again elsewhere
+   * without waiting for their leases, and their signals abort. The agent reports INITIALIZING (`NotTakingTasks`), so that it gets no more.
+   * Then a loop that waits for its next one ends, and the agent may take tasks again. May be called again.
    */
   close(): Promise<void> {
     this.closing ??= this.end();
@@ -242,10 +242,8 @@ export class AgentTasks implements AsyncIterableIterator<AgentTask, undefined>, 
 
   private async end(): Promise<void> {
     this.watch?.close();
-    this.settle();
     const { scheduler, notTaking, onClose } = this.host;
     this.waiting.length = 0;
-    onClose();
     // Before anything is given back: it must not be given to this agent again.
     const told = new Ending();
     notTaking().then(
@@ -255,12 +253,15 @@ export class AgentTasks implements AsyncIterableIterator<AgentTask, undefined>, 
     await pause(scheduler, GIVE_BACK_MS, told);
     const left = [...this.held.values()];
     await Promise.all(left.map((task) => task.abandon(GIVE_BACK_MS)));
+    // Not earlier: whoever took tasks again would be given these, which still are the agent's.
+    onClose();
+    this.settle();
   }
 
   private settle(): void {
     for (const { resolve, reject } of this.takers.splice(0)) {
       if (this.failure === undefined) resolve(DONE);
-      else reject(this.failure);
+      else reject(toError(this.failure));
     }
   }
 }
