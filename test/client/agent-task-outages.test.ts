@@ -1,11 +1,13 @@
 /** Tasks as an agent takes them while lines are cut and servers forget. */
 import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
+import { State } from "../../gen/opscore/v1/common_pb.js";
 import { SessionStatus } from "../../gen/opscore/v1/session_service_pb.js";
 import { TaskStatus } from "../../gen/opscore/v1/task_service_pb.js";
 import { TaskEndedError } from "../../src/client/index.js";
 import { startServer } from "../helpers/server.js";
 import { rejection } from "./helpers/failures.js";
+import { FakeScheduler } from "./helpers/fake-scheduler.js";
 import { Proxy } from "./helpers/proxy.js";
 import { RestartableServer } from "./helpers/restartable-server.js";
 import { aborted, agentOf, AT_ONCE, CHAIN, clientOf, ended, next, reached, trigger } from "./helpers/tasks.js";
@@ -34,6 +36,26 @@ describe("over a line that is cut", () => {
     await Promise.allSettled(answers);
     expect(handedOver.sort()).toEqual(taskIds.map((taskId) => `${taskId} 1`).sort());
     expect((await done).status).toBe(SessionStatus.COMPLETED);
+  });
+
+  test("a lease that began meanwhile is renewed at once: most of it may have gone by", async () => {
+    const { url } = await startServer();
+    const direct = clientOf(url);
+    const proxy = await Proxy.start(url);
+    const scheduler = new FakeScheduler();
+    const tasks = (await agentOf(clientOf(proxy.url), { scheduler, leaseTtlMs: 0 })).tasks();
+    await direct.waitForState({ agentId: "a", states: [State.IDLE] });
+    proxy.sever();
+    await trigger(direct, [{ taskId: "one" }]);
+    await reached(direct, "one", TaskStatus.LEASED);
+    proxy.mend();
+    const task = await next(tasks);
+    await scheduler.armed(0);
+    await task.complete();
+    scheduler.advance(60_000);
+    await trigger(direct, [{ taskId: "two" }], "s2");
+    await next(tasks);
+    expect(scheduler.running).not.toContain(0);
   });
 
   test("an answer reaches the server when it is back", async () => {

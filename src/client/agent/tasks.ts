@@ -9,6 +9,8 @@ import { AgentTask, type TaskEnd, type TaskHost } from "./task.js";
 
 /** How many answered attempts are remembered, in case the server's answer and its snapshot cross. */
 const REMEMBERED = 1_000;
+/** What comes so soon after a connection was lost may have happened while it was, in milliseconds. */
+const CATCHING_UP_MS = 30_000;
 /** How long the calls may take that give tasks back, in milliseconds. */
 const GIVE_BACK_MS = 2_000;
 
@@ -58,6 +60,8 @@ export class AgentTasks implements AsyncIterableIterator<AgentTask, undefined>, 
   /** What the snapshot that is being received holds; undefined: none is. */
   private listed: Set<string> | undefined;
   private isReady = false;
+  /** When the watch lost its connection last, by the monotonic clock. */
+  private lostAt = -Infinity;
   private failure: unknown;
   private closing: Promise<void> | undefined;
 
@@ -104,10 +108,11 @@ export class AgentTasks implements AsyncIterableIterator<AgentTask, undefined>, 
    * @internal
    */
   begin(): void {
-    const { client, agentId, registration, reconnect } = this.host;
+    const { client, agentId, registration, reconnect, scheduler } = this.host;
     const agentIncarnation = registration();
     if (agentIncarnation === undefined || this.closing !== undefined) return;
-    const watch = client.watchTasks({ agentId, agentIncarnation }, { reconnect });
+    const onReconnect = () => (this.lostAt = scheduler.monotonic());
+    const watch = client.watchTasks({ agentId, agentIncarnation }, { reconnect, onReconnect });
     this.watch = watch;
     void this.follow(watch);
   }
@@ -174,9 +179,14 @@ export class AgentTasks implements AsyncIterableIterator<AgentTask, undefined>, 
         this.compare();
         break;
       case "event":
-        if (item.event.task !== undefined) this.take(item.event.task, true);
+        // A lease that began while there was no connection may be about to end.
+        if (item.event.task !== undefined) this.take(item.event.task, !this.isCatchingUp);
         break;
     }
+  }
+
+  private get isCatchingUp(): boolean {
+    return this.host.scheduler.monotonic() - this.lostAt <= CATCHING_UP_MS;
   }
 
   private take(task: Task, isNew: boolean): void {
