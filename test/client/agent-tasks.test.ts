@@ -106,6 +106,23 @@ describe("an agent", () => {
     expect((await ended(client)).status).toBe(SessionStatus.COMPLETED);
   });
 
+  test("fails a task with whatever was thrown", async () => {
+    const { url } = await startServer();
+    const client = clientOf(url);
+    const tasks = (await agentOf(client)).tasks();
+    const circle: { self?: unknown } = {};
+    circle.self = circle;
+    const thrown = [circle, 10n, { status: 429 }, undefined, Symbol("s")];
+    await trigger(client, [{ taskId: "one", retry: { ...AT_ONCE, maxAttempts: thrown.length } }]);
+    const told: string[] = [];
+    for (const each of thrown) {
+      await (await next(tasks)).fail(each);
+      const { task } = await client.tasks.getTask({ sessionId: "s", taskId: "one" });
+      told.push(task?.error ?? "");
+    }
+    expect(told).toEqual(["[object Object]", "10", '{"status":429}', "", ""]);
+  });
+
   test("works on several at a time, as many as it said", async () => {
     const { url } = await startServer();
     const client = clientOf(url);

@@ -223,8 +223,17 @@ function leaseOf({ leaseExpireTime, startTime }: Task): number | undefined {
 
 function describe(error: unknown, given: string | undefined): { readonly reason: string; readonly error: string } {
   const name = error instanceof Error && REASON.test(error.name) && error.name !== "Error" ? error.name : "Failed";
-  const message = error instanceof Error ? error.message : typeof error === "string" ? error : JSON.stringify(error);
+  const message = error instanceof Error ? error.message : typeof error === "string" ? error : jsonOf(error);
   return { reason: given ?? name, error: clip(message) };
+}
+
+/** Whatever can be thrown can be told: what has no JSON, such as an object in a circle, at least by its kind. */
+function jsonOf(thrown: unknown): string | undefined {
+  try {
+    return JSON.stringify(thrown);
+  } catch {
+    return typeof thrown === "bigint" ? String(thrown) : Object.prototype.toString.call(thrown);
+  }
 }
 
 /** As much of a text as an answer may hold. */
