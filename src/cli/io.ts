@@ -29,7 +29,11 @@ export interface CliIo {
   readonly stderr: Terminal;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly scheduler: Scheduler;
-  /** Reads standard input to its end. */
+  /**
+   * Reads standard input to its end.
+   *
+   * @throws when somebody asks the command to end before that
+   */
   readStdin(): Promise<string>;
   /**
    * Calls `listener` when somebody asks the command to end.

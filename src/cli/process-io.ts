@@ -13,13 +13,14 @@ export function processIo(): CliIo {
       process.exit(error.code === "EPIPE" ? EXIT_CODES.PIPE_CLOSED.code : EXIT_CODES.FAILURE.code);
     });
   }
+  const onSignal = signals();
   return {
     stdout: terminal(process.stdout),
     stderr: terminal(process.stderr),
     env: process.env,
     scheduler: systemScheduler,
-    readStdin,
-    onSignal: signals(),
+    readStdin: () => readStdin(onSignal),
+    onSignal,
   };
 }
 
@@ -61,9 +62,16 @@ function signals(): CliIo["onSignal"] {
   };
 }
 
-async function readStdin(): Promise<string> {
-  process.stdin.setEncoding("utf8");
-  let text = "";
-  for await (const chunk of process.stdin) text += String(chunk);
-  return text;
+/** @throws when somebody asks for the end before it has come: nobody may ever close standard input, a person least of all */
+async function readStdin(onSignal: CliIo["onSignal"]): Promise<string> {
+  const { stdin } = process;
+  const stopListening = onSignal(() => stdin.destroy());
+  try {
+    stdin.setEncoding("utf8");
+    let text = "";
+    for await (const chunk of stdin) text += String(chunk);
+    return text;
+  } finally {
+    stopListening();
+  }
 }

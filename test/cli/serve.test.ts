@@ -185,12 +185,27 @@ describe("the built command", () => {
     child.kill("SIGINT");
     expect(await once(child, "close")).toEqual([130, null]);
   });
+
+  it.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("is ended by %s also while it reads standard input, which nobody closes", async (signal, code) => {
+    const child = spawnMain(["agent", "register", "a", "--metadata", "-"], plainEnvironment(), "pipe");
+    // More than a pipe holds: when all of it is written, somebody reads.
+    await new Promise((resolve) => child.stdin?.write(" ".repeat(4 * 1024 * 1024), resolve));
+    child.kill(signal);
+    expect(await once(child, "close")).toEqual([code, null]);
+  });
 });
 
-function spawnMain(argv: readonly string[], env = plainEnvironment()): ChildProcess {
+function spawnMain(
+  argv: readonly string[],
+  env = plainEnvironment(),
+  stdin: "ignore" | "pipe" = "ignore",
+): ChildProcess {
   const child = spawn(process.execPath, [MAIN, ...argv], {
     env,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: [stdin, "pipe", "pipe"],
   });
   onTestFinished(() => void child.kill("SIGKILL"));
   return child;
