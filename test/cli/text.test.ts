@@ -173,6 +173,13 @@ describe("tables", () => {
     );
   });
 
+  it("may be as long as a list that has no limit", () => {
+    const many = Array.from({ length: 200_000 }, (_, i) => [span(`writer-${i}`)]);
+    const lines = formatTable([{ title: "ID" }], many);
+    expect(lines).toHaveLength(many.length + 1);
+    expect(render(lines.at(-1) ?? [])).toBe("writer-199999");
+  });
+
   it("have nothing at the end of a line, and no tabs", () => {
     for (const line of text()) expect(stripVTControlCharacters(line)).toMatch(/^[^\t]*[^ \t]$/);
   });

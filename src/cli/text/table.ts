@@ -30,11 +30,9 @@ const GAP = "  ";
  */
 export function formatTable(columns: readonly Column[], rows: readonly Row[], width = Infinity): Rich[] {
   const sized = columns.map((column, at): Sized => {
-    const natural = Math.max(
-      column.atLeast ?? 0,
-      displayWidth(column.title),
-      ...rows.map((row) => richWidth(row[at] ?? [])),
-    );
+    // A loop and not one call: of some hundred thousand rows the arguments would not fit on the stack.
+    let natural = Math.max(column.atLeast ?? 0, displayWidth(column.title));
+    for (const row of rows) natural = Math.max(natural, richWidth(row[at] ?? []));
     const least = column.min === undefined ? natural : Math.min(natural, Math.max(column.min, column.title.length));
     return { column, at, natural, least };
   });
