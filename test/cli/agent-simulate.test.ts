@@ -6,7 +6,7 @@ import { freePort } from "../helpers/processes.js";
 import { startServer } from "../helpers/server.js";
 import { CheckedWatch } from "../helpers/state-watch.js";
 import { openSession } from "../helpers/raw-watch.js";
-import { Shell } from "./harness.js";
+import { jsonLines, Shell } from "./harness.js";
 
 it("opscore agent simulate reports idle and active in turn until it is told to stop, and finished then", async () => {
   const { url, server } = await startServer();
@@ -22,6 +22,20 @@ it("opscore agent simulate reports idle and active in turn until it is told to s
   const found = await server.storage.getAgent({ namespace: "default", agentId: "sim-1" });
   expect(found?.record).toMatchObject({ capabilities: ["pretend"], leaseTtlMs: 30_000 });
   expect(found?.state.state).toBe(State.FINISHED);
+});
+
+it("opscore agent simulate --json says what happens to it in JSON lines", async () => {
+  const { url } = await startServer();
+  const shell = new Shell(url);
+  const agent = shell.start("agent simulate sim-1 --pace 5ms --json");
+  await agent.stdout.seen("registered");
+  await shell.text("agent register sim-1");
+  expect(await agent.exit).toBe(4);
+  const message: unknown = expect.stringContaining("was replaced by incarnation 2");
+  expect(jsonLines(agent.stdout.text)).toEqual([
+    { event: "registered", agentId: "sim-1" },
+    { event: "superseded", agentId: "sim-1", message },
+  ]);
 });
 
 it("opscore agent simulate says so when nobody hears its last word", async () => {

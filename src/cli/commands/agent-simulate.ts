@@ -7,6 +7,8 @@ import type { Host } from "../command.js";
 import { implementLasting } from "../connection.js";
 import { defaulted, repeated, required } from "../flags.js";
 import { anyText, duration } from "../readers.js";
+import { printable } from "../text/printable.js";
+import type { Look } from "../text/style.js";
 
 const DAY_MS = 86_400_000;
 /** A server that was never there is waited for as long as by the watches, about; one that goes away later, for ever. */
@@ -30,17 +32,23 @@ export function defineSimulate(command: Command, host: Host): void {
         "10s",
       ),
     },
-    async run({ agentId, capability, pace, leaseTtl }, { client, io, out, signal }) {
+    async run({ agentId, capability, pace, leaseTtl }, { client, io, out, json, signal }) {
       const { scheduler } = io;
+      const tell = (event: string, text: string, message?: string, look?: Look): void => {
+        if (json) out.jsonLine({ event, agentId, message });
+        else out.line([{ text: printable(text), look }]);
+      };
       const ending = new Ending();
       signal.addEventListener("abort", () => ending.end(), { once: true });
       const agent = await Agent.start({
         ...{ client, agentId, capabilities: capability, leaseTtlMs: leaseTtl, signal, scheduler },
         startTimeoutMs: START_TIMEOUT_MS,
       });
-      out.line([{ text: `${agentId} is registered`, look: "green" }]);
+      tell("registered", `${agentId} is registered`, undefined, "green");
       for (const event of ["connected", "disconnected", "superseded", "error"] as const) {
-        agent.on(event, (failure) => out.line(failure === undefined ? event : `${event}: ${failure.message}`));
+        agent.on(event, (failure) => {
+          tell(event, failure === undefined ? event : `${event}: ${failure.message}`, failure?.message);
+        });
       }
       agent.on("superseded", () => ending.end());
       for (let round = 1; !ending.hasEnded(); round += 1) {
@@ -53,7 +61,7 @@ export function defineSimulate(command: Command, host: Host): void {
       // As an agent should: what is FINISHED is not waited for, and no alert tells that it was lost.
       const { unsent } = await agent.stop({ state: State.FINISHED });
       if (agent.status === "superseded") return "CONFLICT";
-      if (unsent > 0) out.line("the server could not be told of the end");
+      if (unsent > 0) tell("unheard", "the server could not be told of the end");
       // The end of this command is Ctrl-C: nothing was interrupted.
       return "OK";
     },
