@@ -1,6 +1,6 @@
 import { StateEvent_Type } from "../../gen/opscore/v1/state_service_pb.js";
 import { State, type AgentState } from "../../gen/opscore/v1/common_pb.js";
-import type { OpsCoreClient, StateWatch } from "../client/index.js";
+import { systemScheduler, type OpsCoreClient, type StateWatch } from "../client/index.js";
 
 export interface TransitionOptions {
   /** For how long to wait, in milliseconds. Default 5,000. */
@@ -77,7 +77,7 @@ class Expectation {
   }
 
   async meet(watch: StateWatch): Promise<readonly AgentState[]> {
-    const timer = setTimeout(() => watch.close(), this.timeoutMs);
+    const cancel = systemScheduler.after(this.timeoutMs, () => watch.close());
     try {
       let end = `within ${this.timeoutMs} ms`;
       for await (const item of watch) {
@@ -96,7 +96,7 @@ class Expectation {
       this.fail(error);
       throw error;
     } finally {
-      clearTimeout(timer);
+      cancel();
       this.begin();
     }
   }

@@ -75,6 +75,18 @@ test("an agent that never registers", async () => {
   expect(error.message).toContain("seen: nothing, the agent is not registered");
 });
 
+test("an expectation may have all the time in the world", async () => {
+  await using server = await startTestServer();
+  const { client } = server;
+  for (const timeoutMs of [2 ** 31, Infinity]) {
+    const transition = expectTransition(client, "a", [State.IDLE], { timeoutMs });
+    await transition.watching;
+    await register(client, State.IDLE);
+    expect(await transition).toHaveLength(1);
+    await client.agents.deregisterAgent({ agentId: "a" });
+  }
+});
+
 test("an agent that is removed is not waited for", async () => {
   await using server = await startTestServer();
   const { client } = server;
