@@ -1,4 +1,5 @@
 /** The Agent helper, from its start to its end, against a server that loses answers. */
+import type { JsonObject } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
@@ -163,6 +164,28 @@ describe("reporting", () => {
     expect(first?.reportTime === undefined ? 0 : timestampMs(first.reportTime)).toBe(server.scheduler.now());
     expect(second).toMatchObject({ sequence: 2n, message: "", sessionId: "" });
     expect(second?.requestId).not.toBe(first?.requestId);
+  });
+
+  test("as it was when it was said, whatever becomes of the object", async () => {
+    const server = new AgentServer();
+    const agent = await start(server);
+    const content = { message: "first", details: { pages: [1] } };
+    const first = agent.active(content);
+    content.message = "second";
+    content.details.pages.push(2);
+    await Promise.all([first, agent.active(content)]);
+    expect(server.taken).toMatchObject([
+      { message: "first", details: { pages: [1] } },
+      { message: "second", details: { pages: [1, 2] } },
+    ]);
+  });
+
+  test("with what cannot be copied: no report fails for that", async () => {
+    const server = new AgentServer();
+    const agent = await start(server);
+    const details = { pages: 1, handler: () => undefined } as unknown as JsonObject;
+    await agent.active({ details });
+    expect(server.taken).toMatchObject([{ details: { pages: 1 } }]);
   });
 
   test("in order, without waiting for each other's answers", async () => {

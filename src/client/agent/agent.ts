@@ -8,7 +8,7 @@ import { pause, systemScheduler, type Scheduler } from "../scheduler.js";
 import { Listeners } from "./listeners.js";
 import { AgentLoop, taskDelivery } from "./loop.js";
 import type { AgentEvents, AgentOptions, AgentStatus, StopOptions, StopResult } from "./options.js";
-import { Outbox, ReportDroppedError, type ReportContent } from "./outbox.js";
+import { asItIs, Outbox, ReportDroppedError, type ReportContent } from "./outbox.js";
 import { AgentTasks } from "./tasks.js";
 import { verdict } from "./verdict.js";
 
@@ -218,7 +218,7 @@ export class Agent implements AsyncDisposable {
       this.sequence += 1n;
       const dropped = this.outbox.push({
         state,
-        content,
+        content: asItIs(content),
         sequence: this.sequence,
         requestId: crypto.randomUUID(),
         timeMs: this.scheduler.now(),

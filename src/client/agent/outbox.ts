@@ -31,6 +31,19 @@ export interface Report {
   readonly failed: (error: Error) => void;
 }
 
+/**
+ * What a report says, as it is now: it may be sent much later, and whoever made it may use the same object again, for something else. What
+ * cannot be copied, such as a function, is no JSON, and no reason not to report.
+ */
+export function asItIs(content: ReportContent): ReportContent {
+  if (content.details === undefined) return { ...content };
+  try {
+    return { ...content, details: structuredClone(content.details) };
+  } catch {
+    return { ...content };
+  }
+}
+
 /** A report that was given up because newer ones needed its place. */
 export class ReportDroppedError extends Error {
   override readonly name = "ReportDroppedError";
