@@ -31,15 +31,22 @@ const DRAIN_TIMEOUT_MS = 500;
  * const agent = await Agent.start({ client: server.client, agentId: "writer-1" });
  *
  * @throws ConfigError when the settings do not go together
+ * @throws RangeError, TypeError for options of the client out of bounds
  */
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
   const config = { ...loadConfig(), port: 0, drainTimeoutMs: DRAIN_TIMEOUT_MS, ...options.settings };
   const server = await build(config, { logger: pino({ level: "silent" }), ...options.dependencies });
-  const { url } = await server.listen();
-  const client = createOpsCoreClient({ apiKey: config.apiKey, ...options.client, baseUrl: url });
-  async function close(): Promise<void> {
-    client.close();
+  try {
+    const { url } = await server.listen();
+    const client = createOpsCoreClient({ apiKey: config.apiKey, ...options.client, baseUrl: url });
+    async function close(): Promise<void> {
+      client.close();
+      await server.close();
+    }
+    return { baseUrl: url, client, close, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    // Nobody else could: it would keep the test's process alive.
     await server.close();
+    throw error;
   }
-  return { baseUrl: url, client, close, [Symbol.asyncDispose]: close };
 }

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { State } from "../../gen/opscore/v1/common_pb.js";
 import type { OpsCoreClient } from "../../src/client/index.js";
 import { expectTransition, startTestServer, TransitionError, type Transition } from "../../src/testing/index.js";
+import { freePort } from "../helpers/processes.js";
 
 async function register(client: OpsCoreClient, initialState: State, agentId = "a"): Promise<void> {
   await client.agents.registerAgent({ agentId, initialState });
@@ -124,6 +125,13 @@ test("a test server is its own, knows its key, and is gone when it is closed", a
   await one.close();
   await one.close();
   await expect(fetch(`${one.baseUrl}/healthz`)).rejects.toThrow();
+});
+
+test("a test server that cannot be used is not left behind", async () => {
+  const settings = { port: await freePort() };
+  await expect(startTestServer({ settings, client: { defaultTimeoutMs: -1 } })).rejects.toThrow(RangeError);
+  await using server = await startTestServer({ settings });
+  await register(server.client, State.IDLE);
 });
 
 test("a server's settings and parts are the test's to choose", async () => {
