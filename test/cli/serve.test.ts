@@ -88,9 +88,7 @@ describe("opscore serve on Redis", () => {
     const env = { OPSCORE_STORAGE_TYPE: "redis", REDIS_PORT: String(port), OPSCORE_REDIS_CONNECT_TIMEOUT: "1s" };
     const { code, stdout, stderr } = await opscore(["serve", "--log-level", "silent"], { env });
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
-    expect(stderr).toContain(
-      `error: Redis at redis://127.0.0.1:${port}/0 could not be used within 1s: connect ECONN`,
-    );
+    expect(stderr).toContain(`error: Redis at redis://127.0.0.1:${port}/0 could not be used within 1s: connect ECONN`);
     expect(stderr).toContain("hint: REDIS_URL, or REDIS_HOST and REDIS_PORT, say where Redis is.");
   });
 
