@@ -14,7 +14,11 @@ const DOWN_AFTER_MS = 15_000;
 const FAILOVER_TIMEOUT_MS = 4_000;
 /** How often a Sentinel looks and tells, in milliseconds; a production one does so every 1 to 10 seconds. */
 const PERIOD_MS = "100";
-const PUBLISH_PERIOD_MS = "2000";
+/**
+ * Two of them are for more than that, so they are longer afterwards. A Sentinel takes no replica whose INFO is older than five pings, and
+ * while the primary is down it asks for one each second. One that has not heard of a failover for some publish periods takes it back.
+ */
+const LATER_PERIODS = ["ping-period", "300", "publish-period", "2000"];
 
 export interface SentinelsOptions {
   /** Further settings of the three Redis servers. */
@@ -159,8 +163,7 @@ export class RedisSentinels {
     });
     await events;
     subscriber.disconnect();
-    // A Sentinel that has not heard of a failover for some of its periods takes it back.
-    await client.call("SENTINEL", "DEBUG", "publish-period", PUBLISH_PERIOD_MS);
+    await client.call("SENTINEL", "DEBUG", ...LATER_PERIODS);
   }
 }
 

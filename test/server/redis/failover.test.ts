@@ -11,6 +11,8 @@ import { CheckedWatch } from "../../helpers/state-watch.js";
 import { clientsOf, historyOf, Load, registerAgents } from "../../replicas/load.js";
 
 const AGENTS = 20;
+/** For how long a primary may be silent before another is chosen. */
+const SILENCE_MS = 5_000;
 
 interface Topology {
   readonly redisUrl: string;
@@ -19,7 +21,7 @@ interface Topology {
 }
 
 async function sentinels(): Promise<Topology> {
-  const redis = await RedisSentinels.start();
+  const redis = await RedisSentinels.start({ downAfterMs: SILENCE_MS });
   onTestFinished(() => redis.remove());
   const { target } = redis;
   if (target.kind !== "sentinel") throw new Error("that is not what it is");
@@ -28,7 +30,7 @@ async function sentinels(): Promise<Topology> {
 }
 
 async function cluster(prefix: string): Promise<Topology> {
-  const redis = await RedisCluster.start();
+  const redis = await RedisCluster.start({ nodeTimeoutMs: SILENCE_MS });
   onTestFinished(() => redis.remove());
   const hosts = redis.primaries.map(({ host, port }) => `${host}:${port}`).join(",");
   return { redisUrl: `redis-cluster://${hosts}`, primary: redis.ownerOf(slotOf(`${prefix}:{p00}:meta`)) };
