@@ -38,6 +38,8 @@ export interface ServerDependencies {
   readonly clock?: Clock;
   /** Used instead of a logger to standard error. */
   readonly logger?: Logger;
+  /** Calls off the wait for a storage that is not there yet. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -45,7 +47,7 @@ export interface ServerDependencies {
  *
  * @param config from `loadConfig`, or made from its result
  * @throws ConfigError when the settings do not go together; StorageStartError when the storage cannot be opened; DefinitionFileError
- *   when the workflow files cannot be used
+ *   when the workflow files cannot be used; the reason of `signal` when it aborts before the storage is there
  */
 export async function build(config: Config, dependencies: ServerDependencies = {}): Promise<OpsCoreServer> {
   checkConfig(config);
@@ -54,7 +56,7 @@ export async function build(config: Config, dependencies: ServerDependencies = {
   const definitions = await readWorkflowsDirectory(config);
   const { storage, status } =
     dependencies.storage === undefined
-      ? await openStorage(config, clock, logger)
+      ? await openStorage(config, clock, logger, dependencies.signal)
       : { storage: dependencies.storage, status: undefined };
   const ownsStorage = dependencies.storage === undefined;
   const server = new Server({ config, storage, status, ownsStorage, clock, logger });

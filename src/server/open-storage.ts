@@ -23,11 +23,17 @@ export class StorageStartError extends Error {
 }
 
 /**
+ * @param signal calls the attempt off
  * @throws ConfigError when the settings do not lead to a Redis; StorageStartError when it cannot be reached in time, or what is there
- * cannot be used
+ *   cannot be used; the reason of `signal`
  */
-export async function openStorage(config: Config, clock: Clock, logger: Logger): Promise<OpenedStorage> {
-  if (config.storageType === "redis") return openRedis(config, clock, logger);
+export async function openStorage(
+  config: Config,
+  clock: Clock,
+  logger: Logger,
+  signal?: AbortSignal,
+): Promise<OpenedStorage> {
+  if (config.storageType === "redis") return openRedis(config, clock, logger, signal);
   const storage = createMemoryStorage({
     clock,
     logCapacity: config.logMaxEntries,
@@ -38,14 +44,19 @@ export async function openStorage(config: Config, clock: Clock, logger: Logger):
   return { storage, status: undefined };
 }
 
-async function openRedis(config: Config, clock: Clock, logger: Logger): Promise<OpenedStorage> {
+async function openRedis(
+  config: Config,
+  clock: Clock,
+  logger: Logger,
+  signal: AbortSignal | undefined,
+): Promise<OpenedStorage> {
   // Loaded only now: a server without Redis starts without its client.
   const { createRedisStorage, DeploymentError, describeTarget } = await import("../storage/redis/index.js");
   const { redisTarget } = await import("./redis-target.js");
   const target = redisTarget(config);
   const status = new StorageStatus(logger);
   try {
-    const storage = await createRedisStorage({
+    const options = {
       target,
       prefix: config.redisPrefix,
       ...(config.redisPartitions > 0 && { partitions: config.redisPartitions }),
@@ -58,8 +69,8 @@ async function openRedis(config: Config, clock: Clock, logger: Logger): Promise<
       maxHeldReports: config.maxHeldReports,
       onEvent: status.onEvent,
       clock,
-    });
-    return { storage, status };
+    };
+    return { storage: await createRedisStorage(options, signal), status };
   } catch (thrown) {
     if (thrown instanceof DeploymentError) throw new StorageStartError(thrown.message, { cause: thrown });
     if (!(thrown instanceof OpsCoreError && thrown.reason === "STORAGE_UNAVAILABLE")) throw thrown;

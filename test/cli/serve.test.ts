@@ -2,6 +2,7 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -129,6 +130,22 @@ describe("the built command", () => {
     await watch.next();
     child.kill("SIGTERM");
     expect(await once(child, "close")).toEqual([0, null]);
+  });
+
+  it.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("is ended by %s also while it tries to reach its Redis", async (signal, code) => {
+    const silent = createServer();
+    onTestFinished(() => void silent.close());
+    silent.listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const { port } = silent.address() as AddressInfo;
+    const redis = { OPSCORE_STORAGE_TYPE: "redis", REDIS_PORT: String(port), OPSCORE_REDIS_CONNECT_TIMEOUT: "10m" };
+    const child = spawnMain(["serve", "--port", "0"], { ...plainEnvironment(), ...redis });
+    await once(silent, "connection");
+    child.kill(signal);
+    expect(await once(child, "close")).toEqual([code, null]);
   });
 
   it("ends at once on a second signal, although a call is open", async () => {

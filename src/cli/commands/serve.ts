@@ -30,7 +30,7 @@ export function define(command: Command, { context, finish }: Host): void {
 
 /** Serves until somebody asks for the end. */
 async function serve(config: Config, { out, err, signal }: Context): Promise<void> {
-  const server = await start(config);
+  const server = await start(config, signal);
   try {
     const { url } = await listen(server, config);
     out.line(`listening on ${url}`);
@@ -53,11 +53,11 @@ function urlFlag(url: string): string {
   return url === DEFAULT_URL ? "" : ` --url ${url}`;
 }
 
-async function start(config: Config): Promise<OpsCoreServer> {
+async function start(config: Config, signal: AbortSignal): Promise<OpsCoreServer> {
   // Loaded only now, so that help comes at once.
   const { build, DefinitionFileError, StorageStartError } = await import("../../server.js");
   try {
-    return await build(config);
+    return await build(config, { signal });
   } catch (error) {
     if (error instanceof ConfigError) throw usageFailure(error.problems);
     if (error instanceof DefinitionFileError) throw definitionFailure(error.problems);

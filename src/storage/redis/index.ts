@@ -28,8 +28,10 @@ export {
 /**
  * Opens a storage in Redis.
  *
- * @throws DeploymentError when what is there cannot be used; STORAGE_UNAVAILABLE when Redis cannot be reached in time
+ * @param signal calls the attempt off
+ * @throws DeploymentError when what is there cannot be used; STORAGE_UNAVAILABLE when Redis cannot be reached in time; the reason of
+ *   `signal` when it aborts before Redis was reached
  */
-export function createRedisStorage(options: RedisStorageOptions): Promise<RedisStorage> {
-  return openRedisStorage({ partitions: undefined, ...REDIS_STORAGE_DEFAULTS, ...options });
+export function createRedisStorage(options: RedisStorageOptions, signal?: AbortSignal): Promise<RedisStorage> {
+  return openRedisStorage({ partitions: undefined, ...REDIS_STORAGE_DEFAULTS, ...options }, signal);
 }

@@ -19,20 +19,22 @@ const IGNORE = (): void => undefined;
 /**
  * Connects, makes the deployment where there is none, and begins to follow its log.
  *
- * @throws DeploymentError when what is there cannot be used; STORAGE_UNAVAILABLE when Redis cannot be reached in time
+ * @param signal calls the attempt off
+ * @throws DeploymentError when what is there cannot be used; STORAGE_UNAVAILABLE when Redis cannot be reached in time; the reason of
+ *   `signal` when it aborts before Redis was reached
  */
-export async function openRedisStorage(settings: RedisStorageSettings): Promise<RedisStorage> {
+export async function openRedisStorage(settings: RedisStorageSettings, signal?: AbortSignal): Promise<RedisStorage> {
   const { target, prefix, connectTimeoutMs } = settings;
   const clients = new Clients(target);
   const deadline = performance.now() + connectTimeoutMs;
-  const found = await lookAtDeployment(clients, settings, settings.partitions, connectTimeoutMs);
+  const found = await lookAtDeployment(clients, settings, settings.partitions, connectTimeoutMs, signal);
   const keys = new Keys(prefix, found);
   const checkDeployment = async (): Promise<void> => {
     await lookAtDeployment(clients, settings, found, CHECK_MS);
   };
   const shards = new Shards(clients, keys, composeScripts(settings, keys.partitions), settings);
   try {
-    await inTime(shards, deadline - performance.now());
+    await inTime(shards, deadline - performance.now(), signal);
     const reader = new LogReader(shards, keys, settings, checkDeployment);
     const storage = new RedisStorage(shards, reader, keys, settings);
     await storage.start();
@@ -49,6 +51,7 @@ async function lookAtDeployment(
   { prefix, onEvent }: RedisStorageSettings,
   partitions: number | undefined,
   timeoutMs: number,
+  signal?: AbortSignal,
 ): Promise<number> {
   const name = `${prefix}-deployment`;
   const slot = slotOf(Keys.deployment(prefix));
@@ -75,7 +78,7 @@ async function lookAtDeployment(
     onEvent: IGNORE,
   });
   try {
-    await inTime(connection, timeoutMs);
+    await inTime(connection, timeoutMs, signal);
   } finally {
     connection.close();
   }
@@ -89,14 +92,22 @@ interface Opening {
   readonly lastFailure: unknown;
 }
 
-async function inTime(opening: Opening, timeoutMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(unavailable(opening.lastFailure)), timeoutMs);
+async function inTime(opening: Opening, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+  let forget = IGNORE;
+  const over = new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => reject(unavailable(opening.lastFailure)), timeoutMs);
+    const onAbort = (): void => resolve();
+    signal?.addEventListener("abort", onAbort);
+    if (signal?.aborted === true) resolve();
+    forget = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+    };
   });
   try {
-    await Promise.race([opening.whenOpen(), late]);
+    await Promise.race([opening.whenOpen(), over]);
+    signal?.throwIfAborted();
   } finally {
-    clearTimeout(timer);
+    forget();
   }
 }
