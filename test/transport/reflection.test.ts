@@ -3,8 +3,6 @@ import { create } from "@bufbuild/protobuf";
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 import { loadFileDescriptorSetFromBuffer } from "@grpc/proto-loader";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import {
   ServerReflectionRequestSchema,
@@ -12,11 +10,9 @@ import {
 } from "../../gen/grpc/reflection/v1/reflection_pb.js";
 import { createReflection } from "../../src/transport/standard/reflection.js";
 import { Readiness } from "../../src/transport/standard/readiness.js";
+import { collectGarbage } from "../helpers/garbage.js";
 import { DynamicClient, dynamicClient, LOAD_OPTIONS } from "../helpers/grpc-js.js";
 import { startServer, type TestServer } from "../helpers/server.js";
-
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
 
 interface Answer {
   readonly file_descriptor_response?: { readonly file_descriptor_proto: readonly Buffer[] };

@@ -105,7 +105,6 @@ function exchange(
   });
   // Nobody asked for another protocol. Were this not heard, Node would close the connection without a word: no answer, no error.
   call.on("upgrade", ({ statusCode: status = 0 }: IncomingMessage, socket: Duplex) => {
-    isAnswered = true;
     resolve({ kind: "answered", status, body: "" });
     socket.destroy();
   });

@@ -1,5 +1,5 @@
 import type { Clock } from "../../lib/clock.js";
-import { pause } from "./pause.js";
+import { pause } from "../pause.js";
 import type { WebhookBody, WebhookRecord } from "./record.js";
 import type { WebhookStore } from "./store.js";
 

@@ -10,7 +10,7 @@ import {
 import { post, type OutboundOutcome } from "../outbound/post.js";
 import { signedHeaders } from "../outbound/sign.js";
 import { Claim, type ClaimOptions } from "./claim.js";
-import { pause } from "./pause.js";
+import { pause } from "../pause.js";
 import type { WebhookRecord } from "./record.js";
 import type { WebhookStats } from "./stats.js";
 import type { WebhookStore } from "./store.js";

@@ -67,6 +67,21 @@ export class Connection {
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 
+  /**
+   * Asks the server for something. When no answer comes in so many milliseconds, a new connection is made: this one may have died without a
+   * sign.
+   *
+   * @throws what the server says against it, or that the connection was lost
+   */
+  async ask<T>(withinMs: number, question: (client: Redis) => Promise<T>): Promise<T> {
+    const silence = setTimeout(() => this.renew(new Error("no answer in time")), withinMs);
+    try {
+      return await question(this.client);
+    } finally {
+      clearTimeout(silence);
+    }
+  }
+
   /** Makes a new connection: this one does not answer, or is to the wrong server. */
   renew(why: unknown): void {
     if (!this.open) return;

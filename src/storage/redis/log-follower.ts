@@ -133,13 +133,9 @@ export class LogFollower {
     const { partitions, logConnection } = this.shard;
     const keys = partitions.map((partition) => this.keys.log(partition));
     const ids = partitions.map((partition) => afterRevision(this.all.placeOf(partition).revision));
-    // The connection may have died without a sign.
-    const silence = setTimeout(() => logConnection.renew(new Error("no answer in time")), VERIFY_MS + SILENCE_MS);
-    try {
-      return await logConnection.client.xread("COUNT", BATCH, "BLOCK", VERIFY_MS, "STREAMS", ...keys, ...ids);
-    } finally {
-      clearTimeout(silence);
-    }
+    return logConnection.ask(VERIFY_MS + SILENCE_MS, (client) =>
+      client.xread("COUNT", BATCH, "BLOCK", VERIFY_MS, "STREAMS", ...keys, ...ids),
+    );
   }
 
   /** Takes entries of one partition. What comes before a loss is handed over. */

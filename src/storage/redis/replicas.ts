@@ -100,18 +100,10 @@ export class Replicas {
   }
 
   /** How many replicas there are now, as far as that can be told. */
-  private async count(): Promise<number> {
-    const { client } = this.connection;
+  private count(): Promise<number> {
     const { waitReplicas, timeoutMs } = this.settings;
-    // The connection may have died without a sign, and while writes are refused nobody else may find that out.
-    const silence = setTimeout(() => this.connection.renew(new Error("no answer in time")), LOOK_MS + timeoutMs);
-    try {
-      return await client.wait(waitReplicas, LOOK_MS);
-    } catch {
-      return 0;
-    } finally {
-      clearTimeout(silence);
-    }
+    // While writes are refused nobody else may find out that the connection has died.
+    return this.connection.ask(LOOK_MS + timeoutMs, (client) => client.wait(waitReplicas, LOOK_MS)).catch(() => 0);
   }
 }
 

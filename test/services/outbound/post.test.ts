@@ -4,12 +4,11 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { createServer as createTcpServer, type AddressInfo, type Socket } from "node:net";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { post, type OutboundOutcome } from "../../../src/services/outbound/post.js";
 import { signedHeaders } from "../../../src/services/outbound/sign.js";
 import { Certificates } from "../../helpers/certificates.js";
+import { collectGarbage } from "../../helpers/garbage.js";
 
 // No name leads inside on every machine that runs this.
 vi.mock("node:dns", async (importOriginal) => {
@@ -21,9 +20,6 @@ vi.mock("node:dns", async (importOriginal) => {
   };
   return { ...dns, lookup };
 });
-
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
 
 /** A limit that a test never reaches unless it fails. */
 const LONG_MS = 20_000;

@@ -1,12 +1,11 @@
 /** Clients that want the server to work, or to hold, more than they do themselves. */
 import { once } from "node:events";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { encodeHeaders } from "../../../src/transport/http2/hpack/index.js";
 import { ErrorCode, Flag, FrameType, Setting } from "../../../src/transport/http2/protocol.js";
 import { encodeSettings } from "../../../src/transport/http2/settings.js";
 import type { Stream } from "../../../src/transport/http2/stream.js";
+import { collectGarbage } from "../../helpers/garbage.js";
 import { frame } from "../../server/abuse/raw.js";
 import { bare, Client, useBareServer } from "./bare.js";
 
@@ -15,9 +14,6 @@ useBareServer();
 const MIB = 1024 * 1024;
 const REQUEST = { ":method": "POST", ":scheme": "http", ":path": "/" };
 const LARGE_WINDOWS = [[Setting.INITIAL_WINDOW_SIZE, 0x7fff_ffff]] as const;
-
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
 
 /** What is held by this process, client and server, in bytes. */
 function held(): number {

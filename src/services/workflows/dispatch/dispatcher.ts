@@ -5,11 +5,12 @@
  */
 import { createHash } from "node:crypto";
 import { setMaxListeners } from "node:events";
-import { OpsCoreError } from "../../../errors/index.js";
 import { TaskDelivery, TaskStatus, type Agent, type TaskRecord } from "../../../storage/records.js";
 import type { Storage } from "../../../storage/storage.js";
 import { TaskFailure } from "../../../storage/tasks.js";
+import { pause } from "../../pause.js";
 import { TASK_LEASE_MS, taskLeaseMs } from "../leases.js";
+import { isAway, isRefusal } from "../refusal.js";
 import type { Courier, Delivery } from "./courier.js";
 
 /** How many requests are under way at once. */
@@ -78,8 +79,7 @@ export class Dispatcher {
       job()
         .catch((thrown: unknown) => {
           // A refusal: the attempt is over, whoever ended it.
-          const isNews = !(thrown instanceof OpsCoreError) || isAway(thrown);
-          if (isNews && !this.stopping.signal.aborted) this.options.onFailure(thrown);
+          if (!isRefusal(thrown) && !this.stopping.signal.aborted) this.options.onFailure(thrown);
         })
         .finally(() => {
           this.underWay -= 1;
@@ -177,23 +177,6 @@ export class Dispatcher {
   }
 }
 
-function isAway(thrown: unknown): boolean {
-  return thrown instanceof OpsCoreError && thrown.code === "UNAVAILABLE";
-}
-
 function keyOf({ namespace, sessionId, taskId, attempt }: TaskRecord) {
   return { namespace, sessionId, taskId, attempt };
-}
-
-/** A pause between two tries; over at once when the signal is. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    }
-  });
 }

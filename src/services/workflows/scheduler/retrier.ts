@@ -1,4 +1,4 @@
-import { OpsCoreError } from "../../../errors/index.js";
+import { isRefusal } from "../refusal.js";
 import type { Delays } from "./delays.js";
 
 /** How long to wait after the storage could not be reached, in milliseconds. */
@@ -56,9 +56,4 @@ export class Retrier {
       again();
     });
   }
-}
-
-/** Whether trying again is no use: the storage was reached, and said no. */
-function isRefusal(thrown: unknown): boolean {
-  return thrown instanceof OpsCoreError && thrown.code !== "UNAVAILABLE";
 }
