@@ -7,7 +7,7 @@ import type { Exit } from "./exit-codes.js";
 import { CommandFailure } from "./failure.js";
 import type { Target } from "./target.js";
 import { unansweredCall } from "./unanswered-call.js";
-import { enumName } from "./words.js";
+import { enumName } from "../lib/enum-name.js";
 
 const EXIT_BY_CODE: Readonly<Partial<Record<Code, Exit>>> = {
   [Code.InvalidArgument]: "USAGE",

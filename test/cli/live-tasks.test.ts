@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { TaskEventSchema, TaskSchema, TaskStatus, type Task } from "../../gen/opscore/v1/task_service_pb.js";
 import { boardFrame } from "../../src/cli/live/board-frame.js";
 import { TaskBoard } from "../../src/cli/live/task-board.js";
-import { graphOrder } from "../../src/cli/live/task-graph.js";
+import { graphOrder } from "../../src/lib/task-graph.js";
 import { render, richWidth, span } from "../../src/cli/text/rich.js";
 import { FakeClock } from "../helpers/fake-clock.js";
 

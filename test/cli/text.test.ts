@@ -5,7 +5,7 @@ import { printable } from "../../src/cli/text/printable.js";
 import { cut, fill, render, richWidth, span, type Rich } from "../../src/cli/text/rich.js";
 import { createStyle, plain, wantsColour } from "../../src/cli/text/style.js";
 import { formatTable, type Column } from "../../src/cli/text/table.js";
-import { formatAge, formatClock, formatTime } from "../../src/cli/text/time.js";
+import { formatAge, formatClock, formatTime } from "../../src/lib/time-text.js";
 import { displayWidth, shorten, truncate } from "../../src/cli/text/width.js";
 
 describe("the width of text", () => {

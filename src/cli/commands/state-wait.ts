@@ -13,7 +13,8 @@ import { anyText, duration, int64 } from "../readers.js";
 import { printable } from "../text/printable.js";
 import type { Look } from "../text/style.js";
 import { stateRich } from "../views/looks.js";
-import { enumName, stateWord } from "../words.js";
+import { enumName } from "../../lib/enum-name.js";
+import { stateWord } from "../words.js";
 
 const WEEK_MS = 7 * 86_400_000;
 

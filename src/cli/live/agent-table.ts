@@ -3,7 +3,7 @@ import type { Clock } from "../../lib/clock.js";
 import { printable } from "../text/printable.js";
 import { span, type Rich } from "../text/rich.js";
 import { formatTable, type Column, type Row } from "../text/table.js";
-import { formatAge } from "../text/time.js";
+import { formatAge } from "../../lib/time-text.js";
 import { livenessRich, stateRich } from "../views/looks.js";
 import { HIGHLIGHT_MS } from "./board.js";
 import type { BoardAgent } from "./state-board.js";

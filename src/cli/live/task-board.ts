@@ -6,7 +6,7 @@ import { RESYNC_NOTE, TASK_WIDTHS } from "../views/event-lines.js";
 import { taskEventView } from "../views/events.js";
 import type { Item } from "../watching.js";
 import { Board, byName } from "./board.js";
-import { graphOrder } from "./task-graph.js";
+import { graphOrder } from "../../lib/task-graph.js";
 import { hasEnded, taskTable } from "./task-table.js";
 
 /** A task on the board. */

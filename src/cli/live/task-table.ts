@@ -4,11 +4,11 @@ import type { Clock } from "../../lib/clock.js";
 import { printable } from "../text/printable.js";
 import { span, type Rich } from "../text/rich.js";
 import { formatTable, type Column, type Row } from "../text/table.js";
-import { formatAge } from "../text/time.js";
+import { formatAge } from "../../lib/time-text.js";
 import { taskNote } from "../views/events.js";
 import { taskStatusRich } from "../views/looks.js";
 import { HIGHLIGHT_MS } from "./board.js";
-import { graphOrder } from "./task-graph.js";
+import { graphOrder } from "../../lib/task-graph.js";
 import type { BoardSession, BoardTask } from "./task-board.js";
 
 const COLUMNS: readonly Column[] = [

@@ -5,7 +5,7 @@ import { printable } from "../text/printable.js";
 import type { Printer } from "../text/printer.js";
 import { span, type Rich } from "../text/rich.js";
 import type { Column, Row } from "../text/table.js";
-import { formatSince, formatTime } from "../text/time.js";
+import { formatSince, formatTime } from "../../lib/time-text.js";
 import { livenessRich, stateRich } from "./looks.js";
 
 const AGENT_COLUMNS: readonly Column[] = [

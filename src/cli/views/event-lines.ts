@@ -1,6 +1,6 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { fill, richWidth, type Rich } from "../text/rich.js";
-import { formatClock, formatTime } from "../text/time.js";
+import { formatClock, formatTime } from "../../lib/time-text.js";
 import { displayWidth, shorten } from "../text/width.js";
 import type { EventView } from "./events.js";
 

@@ -12,7 +12,7 @@ import { StateEvent_Type, type StateEvent } from "../../../gen/opscore/v1/state_
 import { TaskStatus, type Task, type TaskEvent } from "../../../gen/opscore/v1/task_service_pb.js";
 import { printable } from "../text/printable.js";
 import { span, type Rich } from "../text/rich.js";
-import { enumName } from "../words.js";
+import { enumName } from "../../lib/enum-name.js";
 import { changeRich, livenessRich, stateRich, statusRich, taskStatusRich } from "./looks.js";
 import { failureRich } from "./tasks.js";
 

@@ -3,7 +3,7 @@ import { printable } from "../text/printable.js";
 import type { Printer } from "../text/printer.js";
 import { span } from "../text/rich.js";
 import type { Column } from "../text/table.js";
-import { formatTime } from "../text/time.js";
+import { formatTime } from "../../lib/time-text.js";
 import { stateEventView } from "./events.js";
 
 const COLUMNS: readonly Column[] = [

@@ -6,7 +6,7 @@ import { SessionStatus } from "../../../gen/opscore/v1/session_service_pb.js";
 import { TaskStatus } from "../../../gen/opscore/v1/task_service_pb.js";
 import type { Rich } from "../text/rich.js";
 import type { Look } from "../text/style.js";
-import { enumName } from "../words.js";
+import { enumName } from "../../lib/enum-name.js";
 
 const STATE_LOOKS: Readonly<Record<State, Look>> = {
   [State.UNSPECIFIED]: "gray",

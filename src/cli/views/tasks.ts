@@ -3,7 +3,7 @@ import { printable } from "../text/printable.js";
 import type { Printer } from "../text/printer.js";
 import { span, type Rich } from "../text/rich.js";
 import type { Column, Row } from "../text/table.js";
-import { formatSince } from "../text/time.js";
+import { formatSince } from "../../lib/time-text.js";
 import { jsonRich, timeRich } from "./agents.js";
 import { taskStatusRich } from "./looks.js";
 

@@ -4,8 +4,8 @@ import { printable } from "../text/printable.js";
 import type { Printer } from "../text/printer.js";
 import { span, type Rich } from "../text/rich.js";
 import type { Column } from "../text/table.js";
-import { formatSince } from "../text/time.js";
-import { enumName } from "../words.js";
+import { formatSince } from "../../lib/time-text.js";
+import { enumName } from "../../lib/enum-name.js";
 import { timeRich } from "./agents.js";
 
 const WEBHOOK_COLUMNS: readonly Column[] = [

@@ -5,7 +5,7 @@ import { printable } from "../text/printable.js";
 import type { Printer } from "../text/printer.js";
 import { span } from "../text/rich.js";
 import type { Column } from "../text/table.js";
-import { formatSince } from "../text/time.js";
+import { formatSince } from "../../lib/time-text.js";
 import { timeRich } from "./agents.js";
 
 const WORKFLOW_COLUMNS: readonly Column[] = [
