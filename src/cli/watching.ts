@@ -35,6 +35,8 @@ export interface WatchSink<Entry> {
   items(items: readonly Item<Entry>[], resumeToken: string): void;
   /** The connection was lost; the watch tries again. */
   lost(reconnect: Reconnect): void;
+  /** The connection is there again. */
+  found(): void;
   /** The watch, which had begun, has ended. */
   ended(resumeToken: string): void;
 }
@@ -60,7 +62,10 @@ export async function follow<Entry>(
       sink.lost(reconnect);
     }
   };
-  const watch = open({ signal, resumeToken, includeSnapshot: snapshot, onReconnect });
+  const onReconnected = () => {
+    if (hasBegun) sink.found();
+  };
+  const watch = open({ signal, resumeToken, includeSnapshot: snapshot, onReconnect, onReconnected });
   try {
     for await (const items of watch.batches()) {
       hasBegun = true;
@@ -117,6 +122,9 @@ export function lineSink<Entry extends { readonly type: string }>(
           look: "yellow",
         },
       ]);
+    },
+    found() {
+      // What comes next shows it.
     },
     ended(resumeToken) {
       if (resumeToken === "") return;

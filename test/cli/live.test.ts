@@ -253,7 +253,10 @@ describe("state watch on a terminal", () => {
 
     await server.stop();
     await watch.stdout.seen("◌ reconnecting");
+    watch.stdout.text = "";
     await server.start();
+    // Although it has nothing new to tell.
+    await watch.stdout.seen("● live");
     await shell.text("agent register writer-2");
     await watch.stdout.seen("writer-2");
 

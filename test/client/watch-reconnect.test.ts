@@ -2,7 +2,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
-import type { Reconnect } from "../../src/client/watch/resuming-stream.js";
+import type { Reconnect, WatchOptions } from "../../src/client/index.js";
 import { failure, foreignFailure, rejection } from "./helpers/failures.js";
 import { collect, play, stopping, turnstile, until } from "./helpers/played-watch.js";
 import {
@@ -142,6 +142,24 @@ describe("waits between tries", () => {
       [1, 100],
     ]);
     expect(told[2]?.error.code).toBe(Code.ResourceExhausted);
+  });
+
+  test("are over when the server answers again, also when it has nothing new to tell", async () => {
+    const told: string[] = [];
+    const { client, scheduler } = scripted(
+      failing(stopping, synced("1")),
+      failing(stopping),
+      failing(stopping, synced("2"), progress("3")),
+      ending(snapshot("a")),
+    );
+    const options: WatchOptions = {
+      onReconnect: ({ failures }) => told.push(`away ${failures}`),
+      onReconnected: () => told.push("back"),
+    };
+    const collected = collect(client.watchState({}, options));
+    for (const ms of [100, 200, 100]) await scheduler.elapse(ms);
+    expect(await collected).toEqual(["synced", "+a"]);
+    expect(told).toEqual(["away 1", "away 2", "back", "away 1", "back"]);
   });
 
   test("end at once with the watch", async () => {

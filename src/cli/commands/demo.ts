@@ -137,6 +137,7 @@ async function showCrew({ url, client }: Stage, { out, io, signal }: Context): P
       crew.start();
     },
     lost: (reconnect) => view.lost(reconnect),
+    found: () => view.found(),
     ended: () => view.ended(),
   };
   const ending = AbortSignal.any([signal, crew.failed]);

@@ -13,9 +13,6 @@ const GATHER_MS = 40;
 /** How often the picture is drawn when nothing happens, for the times in it. */
 const TICK_MS = 1000;
 
-/** A connection that has failed is known to have failed this long after it was tried. */
-const SETTLE_MS = 1000;
-
 const LIVE = span("● live", "green");
 const RECONNECTING = span("◌ reconnecting", "yellow");
 
@@ -33,7 +30,6 @@ export class LiveView<Entry> implements WatchSink<Entry> {
   private readonly screen: Screen;
   private status: Rich = LIVE;
   private cancelDraw: (() => void) | undefined;
-  private cancelPresumption: (() => void) | undefined;
   private cancelTick: (() => void) | undefined;
   private stopListening: (() => void) | undefined;
   private begun = false;
@@ -45,26 +41,23 @@ export class LiveView<Entry> implements WatchSink<Entry> {
   items(items: readonly Item<Entry>[]): void {
     this.begin();
     for (const item of items) this.options.board.apply(item);
-    this.showStatus(LIVE);
     this.soon();
   }
 
   lost(reconnect: Reconnect): void {
     if (reconnect.failures === 1) this.options.board.say("OFFLINE", lossNote(reconnect));
-    this.showStatus(RECONNECTING);
-    // A watch that has found its way back says nothing until something happens, and one that has not says so soon.
-    const backMs = reconnect.delayMs + SETTLE_MS;
-    this.cancelPresumption = this.options.scheduler.after(backMs, () => {
-      this.showStatus(LIVE);
-      this.soon();
-    });
+    this.status = RECONNECTING;
+    this.soon();
+  }
+
+  found(): void {
+    this.status = LIVE;
     this.soon();
   }
 
   ended(): void {
     this.cancelDraw?.();
     this.cancelTick?.();
-    this.cancelPresumption?.();
     this.stopListening?.();
     this.screen.leave();
     this.leaveBehind();
@@ -80,11 +73,6 @@ export class LiveView<Entry> implements WatchSink<Entry> {
       this.draw();
     });
     this.tick();
-  }
-
-  private showStatus(status: Rich): void {
-    this.cancelPresumption?.();
-    this.status = status;
   }
 
   private tick(): void {

@@ -57,6 +57,7 @@ export interface ResumingStreamOptions<Message extends WatchMessage, Entry> {
   readonly silenceMs: number;
   readonly reconnect: RetryPolicy;
   readonly onReconnect: ((reconnect: Reconnect) => void) | undefined;
+  readonly onReconnected: (() => void) | undefined;
   readonly scheduler: Scheduler;
 }
 
@@ -74,6 +75,8 @@ export class ResumingStream<Message extends WatchMessage, Entry> {
   private readonly closing = new Ending();
   private call: StreamCall<Message> | undefined;
   private failures = 0;
+  /** A try has failed, and nothing has come since. */
+  private isAway = false;
 
   /** After everything that was answered so far; empty when there is nothing to go on from. */
   private position: string;
@@ -102,6 +105,7 @@ export class ResumingStream<Message extends WatchMessage, Entry> {
         this.call ??= this.open();
         const message = await this.call.next();
         if (message === undefined) return undefined;
+        this.arrived();
         const items = this.accept(message);
         return { items, resumeToken: this.position };
       } catch (thrown) {
@@ -123,6 +127,12 @@ export class ResumingStream<Message extends WatchMessage, Entry> {
     const { protocol, silenceMs, scheduler } = this.options;
     const start = { resumeToken: this.position, includeSnapshot: this.includeSnapshot };
     return new StreamCall({ open: (signal) => protocol.open(start, signal), silenceMs, scheduler });
+  }
+
+  private arrived(): void {
+    if (!this.isAway) return;
+    this.isAway = false;
+    this.options.onReconnected?.();
   }
 
   private accept(message: Message): readonly (Entry | Synced | Resync)[] {
@@ -166,6 +176,7 @@ export class ResumingStream<Message extends WatchMessage, Entry> {
     // A token of this very watch can only be refused by a server that reads tokens differently: an upgrade, not a mistake.
     const tokenOutlived = this.positionIsOurs && errorReason(failure) === "INVALID_RESUME_TOKEN";
     this.failures += 1;
+    this.isAway = true;
     if ((!isTransient(failure) && !tokenOutlived) || this.failures >= reconnect.maxAttempts) throw failure;
     if (tokenOutlived) this.position = "";
 

@@ -77,6 +77,8 @@ export interface WatchOptions {
   readonly reconnect?: RetryOptions | undefined;
   /** Told of each failed try before the wait for the next. */
   readonly onReconnect?: ((reconnect: Reconnect) => void) | undefined;
+  /** Told when the server has answered again after a failed try, also when that brought nothing new. */
+  readonly onReconnected?: (() => void) | undefined;
 }
 
 /** What a watch of states hands over, besides `synced` and `resync`. */
@@ -195,6 +197,7 @@ function startWatch<Message extends WatchMessage, Entry>(
     silenceMs: MISSED_PROGRESS * progressMs(options),
     reconnect: retryPolicy(RECONNECT, options.reconnect),
     onReconnect: options.onReconnect,
+    onReconnected: options.onReconnected,
     scheduler,
   });
   const ended = new Ending();
