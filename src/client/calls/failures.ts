@@ -24,6 +24,13 @@ const LOST_CONNECTION: ReadonlySet<string> = new Set([
   "ERR_STREAM_PREMATURE_CLOSE",
 ]);
 
+/**
+ * How `fetch` says that there was no answer, or only a part of one: by the standard with a TypeError, which other mistakes are too, in
+ * words of each engine's own (Chromium, Firefox, Safari, Node).
+ */
+const FETCH_FAILED =
+  /^(Failed to fetch|network error|NetworkError when attempting|Error in (input|body) stream|Load failed|The network connection was lost|fetch failed|terminated)/;
+
 /** How Connect's parsers name an answer that was cut off; they give it the codes of bad messages. */
 const CUT_OFF = /^protocol error: (incomplete envelope|promised \d+ bytes|missing (status|trailer|EndStreamResponse))/;
 
@@ -60,6 +67,7 @@ function isLostConnection(error: ConnectError): boolean {
   if (error.code === Code.Canceled) return true;
   if (CUT_OFF.test(error.rawMessage)) return true;
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof TypeError && FETCH_FAILED.test(cause.message)) return true;
     if ("code" in cause && typeof cause.code === "string" && LOST_CONNECTION.has(cause.code)) return true;
   }
   return false;
