@@ -3,9 +3,9 @@
  * files takes less than half of the time of loading hundreds; most of the rest are Connect's, which is put in too. The other packages
  * are loaded where they are installed. `tsc` makes the types, file by file.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
-import { defineConfig } from "rolldown";
+import { defineConfig, type Plugin, type RolldownOptions } from "rolldown";
 
 const { dependencies } = JSON.parse(readFileSync("package.json", "utf8")) as {
   readonly dependencies: Readonly<Record<string, string>>;
@@ -18,6 +18,8 @@ const { dependencies } = JSON.parse(readFileSync("package.json", "utf8")) as {
  * definition is not fit for another, so a program must have one for all.
  */
 const INLINED: readonly string[] = ["@connectrpc/connect", "@connectrpc/connect-node"];
+/** The name of the package that a file is of. */
+const PACKAGE = /[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)[\\/]/;
 const installed = Object.keys(dependencies).filter((name) => !INLINED.includes(name));
 
 /** What package.json exports, and the command. */
@@ -40,7 +42,7 @@ const COMMON =
 const CONNECT =
   /[\\/]@connectrpc[\\/]connect[\\/]dist[\\/]esm[\\/](connect-error|context-values|protocol[\\/]async-iterable)\.js/;
 
-export default defineConfig({
+const shipped: RolldownOptions = {
   input: Object.fromEntries(entries.map((file) => [file.slice(0, -".ts".length), file])),
   external: new RegExp(`^(${installed.join("|")})(/|$)`),
   platform: "node",
@@ -64,26 +66,66 @@ export default defineConfig({
       ],
     },
     minifyInternalExports: false,
-    banner: ({ moduleIds }) =>
-      INLINED.filter((name) => moduleIds.some((id) => id.includes(sep + join("node_modules", name) + sep)))
-        .map(noticeOf)
-        .join("\n"),
+    banner: noticesOf,
     sourcemap: true,
     // The sources are shipped too.
     sourcemapExcludeSources: true,
   },
-});
+};
+
+const PAGE = join("src", "dashboard", "page");
+/** The page for browsers, with everything that it needs in one file. */
+const page: RolldownOptions = {
+  input: { app: join(PAGE, "main.tsx") },
+  platform: "browser",
+  tsconfig: join(PAGE, "tsconfig.json"),
+  logLevel: "warn",
+  // The transport of Node, which the client loads when it is given no other.
+  external: /\/node-transport\.js$/,
+  plugins: [copyOf(PAGE, ["index.html", "style.css", "icon.svg"])],
+  output: {
+    dir: join("dist", PAGE),
+    format: "es",
+    entryFileNames: "[name].js",
+    minify: true,
+    comments: { legal: true },
+    banner: noticesOf,
+  },
+};
+
+export default defineConfig([shipped, page]);
+
+/** Puts files beside what is built, as they are. */
+function copyOf(folder: string, names: readonly string[]): Plugin {
+  return {
+    name: "copy",
+    generateBundle() {
+      for (const fileName of names) {
+        this.emitFile({ type: "asset", fileName, source: readFileSync(join(folder, fileName)) });
+      }
+    },
+  };
+}
+
+/** For the packages whose code is in a file. */
+function noticesOf({ moduleIds }: { readonly moduleIds: readonly string[] }): string {
+  const names = moduleIds.map((id) => PACKAGE.exec(id)?.[1]).filter((name) => name !== undefined);
+  return [...new Set(names)].sort().map(noticeOf).join("\n");
+}
 
 /** What the licences of a package that is put in ask for, and which version it is. */
 function noticeOf(name: string): string {
-  const read = (path: string) => readFileSync(join("node_modules", name, path), "utf8");
+  const folder = join("node_modules", name);
+  const read = (path: string) => readFileSync(join(folder, path), "utf8");
   const { version, license, repository } = JSON.parse(read("package.json")) as {
     readonly version: string;
     readonly license: string;
     readonly repository: { readonly url: string };
   };
-  const copyright = /^\/\/ (Copyright .*)$/m.exec(read("dist/esm/index.js"));
-  if (copyright?.[1] === undefined) throw new Error(`${name}: no copyright line in its index.js`);
+  // Where it stands depends on the licence.
+  const places = [join("dist", "esm", "index.js"), "LICENSE"].filter((path) => existsSync(join(folder, path)));
+  const copyright = /^(?:\/\/ )?(Copyright .*)$/m.exec(places.map(read).join("\n"));
+  if (copyright?.[1] === undefined) throw new Error(`${name}: no copyright line`);
   return `/*! ${name} ${version} | ${copyright[1]} | ${license} | ${repository.url} */`;
 }
 

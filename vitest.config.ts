@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 /** Tests that run what is built: the command, the package, the code in the docs, the start of both in the bench. */
-const BUILT = ["test/{bench,cli,deploy,docs,examples,package,replicas}/**/*.test.ts"];
+const BUILT = ["test/{bench,cli,dashboard,deploy,docs,examples,package,replicas}/**/*.test.ts"];
 /** Tests that take longer than a check should: `npm run test:chaos`. */
 const LONG = ["test/chaos/**/*.test.ts"];
 

@@ -28,7 +28,17 @@ const PARTS = [
 /** What the order alone would allow. */
 const NEVER: readonly (readonly [from: RegExp, to: RegExp, why: string])[] = [
   [/^src\/(storage|watch|config)\//, /^gen\//, "the domain does not know the wire"],
-  [/^src\/(?!cli\/|testing\/|index|client\/)/, /^src\/(client|index)\b/, "a server is no client of itself"],
+  [
+    /^src\/(?!cli\/|testing\/|index|client\/|dashboard\/page\/)/,
+    /^src\/(client|index)\b/,
+    "a server is no client of itself",
+  ],
+  [/^src\/(?!dashboard\/page\/)/, /^src\/dashboard\/page\//, "what a browser runs is run by browsers"],
+  [
+    /^src\/dashboard\/page\//,
+    /^src\/(server|dashboard\/(?!page\/)|transport|interceptors|services|watch|storage|config)\b/,
+    "a browser has no server",
+  ],
   [/^src\/(client\/|index)/, /^src\/config\//, "a client has no server settings"],
   [/^src\/(?!index)/, /^src\/index\.ts$/, "index.ts is for those outside"],
   [/^(src|gen)\//, /^(test|bench|examples|docs)\//, "what is shipped does not need what is not"],
@@ -36,7 +46,7 @@ const NEVER: readonly (readonly [from: RegExp, to: RegExp, why: string])[] = [
 
 const MAX_LINES = 320;
 
-const source = sourceFiles("src/*.ts", "gen/*.ts");
+const source = sourceFiles("src/*.ts", "src/*.tsx", "gen/*.ts");
 const own = [...source.values()].filter(({ path }) => path.startsWith("src/"));
 const tests = [...sourceFiles("test/*.ts").values()];
 
@@ -99,9 +109,15 @@ describe("imports", () => {
   it("name packages that are installed with this one, and every one of those", () => {
     const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
       readonly dependencies: Readonly<Record<string, string>>;
+      readonly devDependencies: Readonly<Record<string, string>>;
     };
-    const used = new Set([...source.values()].flatMap(({ packages }) => packages));
+    const isPage = ({ path }: SourceFile) => path.startsWith("src/dashboard/page/");
+    const packagesOf = (files: readonly SourceFile[]) => new Set(files.flatMap(({ packages }) => packages));
+    const used = packagesOf([...source.values()].filter((file) => !isPage(file)));
     expect([...used].sort()).toEqual(Object.keys(manifest.dependencies).sort());
+    // The build puts what the page uses into the page.
+    const built = { ...manifest.dependencies, ...manifest.devDependencies };
+    expect([...packagesOf(own.filter(isPage))].filter((name) => !Object.hasOwn(built, name))).toEqual([]);
   });
 });
 

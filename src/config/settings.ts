@@ -63,6 +63,13 @@ export const SETTINGS = {
     default: false,
     description: "Answer `/metrics` without the API key.",
   }),
+  /** Whether browsers get the dashboard. */
+  dashboard: toggle({
+    env: "OPSCORE_DASHBOARD",
+    flag: "dashboard",
+    default: true,
+    description: "Serve the dashboard for browsers at `/dashboard`. It sees what its user's API key may see.",
+  }),
   ...WEBHOOK_SETTINGS,
   ...DISPATCH_SETTINGS,
   /** For how long a stop waits for calls in flight, in milliseconds. */

@@ -8,6 +8,7 @@ import { TaskService } from "../../gen/opscore/v1/task_service_pb.js";
 import { WebhookService } from "../../gen/opscore/v1/webhook_service_pb.js";
 import { WorkflowService } from "../../gen/opscore/v1/workflow_service_pb.js";
 import type { Config } from "../config/index.js";
+import { dashboardRoutes } from "../dashboard/routes.js";
 import { SignatureCheck } from "../interceptors/index.js";
 import type { Clock } from "../lib/clock.js";
 import type { Services } from "../services/index.js";
@@ -40,7 +41,7 @@ export function createRoutes(
 }
 
 export interface HttpRouteParts {
-  readonly config: Pick<Config, "webhookSecret" | "webhookInsecure">;
+  readonly config: Pick<Config, "webhookSecret" | "webhookInsecure" | "dashboard">;
   readonly services: Services;
   readonly readiness: Readiness;
   readonly metrics: MetricsPage;
@@ -57,11 +58,12 @@ export function createHttpRoutes({
   storage,
   clock,
 }: HttpRouteParts): HttpRoute[] {
-  const { webhookSecret: secret, webhookInsecure } = config;
+  const { webhookSecret: secret, webhookInsecure, dashboard } = config;
   const signatures =
     secret === undefined ? undefined : new SignatureCheck({ secret, clock, claim: (key) => storage.claim(key) });
   return [
     ...serverRoutes(readiness, metrics),
+    ...(dashboard ? dashboardRoutes() : []),
     ...v1Routes({ services, clock, signatures, openNotifications: webhookInsecure }),
   ];
 }

@@ -40,6 +40,7 @@ describe("opscore serve", () => {
     expect(serving.stderr.text).toContain("everybody on this machine");
     const [, url = ""] = LISTENING.exec(serving.stdout.text.trim()) ?? [];
     expect(serving.stderr.text).toContain(`opscore state watch --url ${url}`);
+    expect(serving.stderr.text).toContain(`${url}/dashboard`);
     expect(await serving.stop()).toBe(0);
   });
 

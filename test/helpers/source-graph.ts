@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { dirname, join, normalize } from "node:path";
 import ts from "typescript";
@@ -37,7 +37,7 @@ function parse(path: string): SourceFile {
   const filesOf = (some: Iterable<string>): string[] =>
     [...some]
       .filter((specifier) => specifier.startsWith("."))
-      .map((specifier) => normalize(join(dirname(path), specifier)).replace(/\.js$/, ".ts"));
+      .map((specifier) => sourceOf(normalize(join(dirname(path), specifier))));
   return {
     path,
     text,
@@ -48,6 +48,12 @@ function parse(path: string): SourceFile {
       .filter((specifier) => !specifier.startsWith(".") && !isBuiltin(specifier))
       .map(packageName),
   };
+}
+
+/** The source of a file that is imported by the name it has when it is built. */
+function sourceOf(path: string): string {
+  const stem = path.replace(/\.js$/, "");
+  return existsSync(join(root, `${stem}.tsx`)) ? `${stem}.tsx` : `${stem}.ts`;
 }
 
 /** Calls `see` for every node of a file. */

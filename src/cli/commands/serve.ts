@@ -38,6 +38,7 @@ async function serve(config: Config, { out, err, signal }: Context): Promise<voi
       err.fields([
         ["  storage", [{ text: storage(config) }]],
         ["  access", [{ text: access(config) }]],
+        ["  look", config.dashboard ? [{ text: `${url}/dashboard`, look: "cyan" }] : []],
         ["  try", [{ text: `opscore state watch${urlFlag(url)}`, look: "cyan" }]],
         ["  stop", [{ text: "Ctrl-C" }]],
       ]);

@@ -7,8 +7,7 @@ import { retryAfterMsOf, type HeaderReader } from "../../interceptors/index.js";
 import type { JsonValue } from "../../lib/json.js";
 import { faultsOf, type Loc } from "./faults.js";
 import { Refusal } from "./refusal.js";
-import type { HeadedAnswer } from "./responses.js";
-import { answer } from "./routes.js";
+import { answer, type HttpAnswer } from "./routes.js";
 
 /** What a failure is told in the words of. */
 export interface FailureContext {
@@ -21,7 +20,7 @@ export interface FailureContext {
   readonly isSigned: boolean;
 }
 
-export function failureAnswer(error: OpsCoreError, context: FailureContext): HeadedAnswer {
+export function failureAnswer(error: OpsCoreError, context: FailureContext): HttpAnswer {
   const [status, detail] = explain(error, context);
   const headers = headersOf(error, status);
   return { ...answer(status, { detail }), ...(headers !== undefined && { headers }) };

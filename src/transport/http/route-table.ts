@@ -30,6 +30,8 @@ export class HttpRouteTable {
    * @returns undefined when nothing is served there
    */
   match(path: string): RouteMatch | undefined {
+    // `OPTIONS *` asks for no path.
+    if (!path.startsWith("/")) return undefined;
     const params: string[] = [];
     let node = this.root;
     // Most of what comes here is not for these routes, and leaves at its first segment.
@@ -47,7 +49,8 @@ export class HttpRouteTable {
       }
       start = end + 1;
     }
-    return node.byVerb.size === 0 || path.endsWith("/") ? undefined : { params, byVerb: node.byVerb };
+    const isFolder = path.length > 1 && path.endsWith("/");
+    return node.byVerb.size === 0 || isFolder ? undefined : { params, byVerb: node.byVerb };
   }
 }
 

@@ -13,9 +13,11 @@ import type { HttpCall } from "./call.js";
 
 export interface HttpAnswer {
   readonly status: number;
-  readonly body: string;
+  readonly body: string | Uint8Array;
   /** Default: JSON. */
   readonly contentType?: string;
+  /** What the headers say besides. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export function answer(status: number, body: JsonValue): HttpAnswer {

@@ -1,0 +1,45 @@
+/**
+ * Who the page is to its server: a key, kept as long as the tab is, and a namespace, which stands in the page's address so that it
+ * can be sent to somebody else.
+ */
+import { createConnectTransport } from "@connectrpc/connect-web";
+import { createOpsCoreClient, type OpsCoreClient } from "../../client/index.js";
+
+const KEY = "opscore-api-key";
+const NAMESPACE = "namespace";
+export const DEFAULT_NAMESPACE = "default";
+/** What the server takes for one; anything else could not even be sent. */
+const IS_NAMESPACE = /^[A-Za-z0-9._:-]{1,128}$/;
+
+export interface Access {
+  readonly apiKey: string;
+  readonly namespace: string;
+}
+
+export function currentAccess(): Access {
+  const namespace = new URLSearchParams(location.search).get(NAMESPACE) ?? "";
+  return {
+    apiKey: sessionStorage.getItem(KEY) ?? "",
+    namespace: IS_NAMESPACE.test(namespace) ? namespace : DEFAULT_NAMESPACE,
+  };
+}
+
+/** Keeps the access, and puts its namespace into the address. */
+export function keepAccess({ apiKey, namespace }: Access): void {
+  sessionStorage.setItem(KEY, apiKey);
+  const url = new URL(location.href);
+  if (namespace === DEFAULT_NAMESPACE) url.searchParams.delete(NAMESPACE);
+  else url.searchParams.set(NAMESPACE, namespace);
+  history.replaceState(undefined, "", url);
+}
+
+/** A client of the server that the page came from, whatever path a proxy has put before it. */
+export function openClient({ apiKey, namespace }: Access): OpsCoreClient {
+  const baseUrl = new URL(".", location.href).href;
+  return createOpsCoreClient({
+    baseUrl,
+    transport: createConnectTransport({ baseUrl, useBinaryFormat: true }),
+    ...(apiKey !== "" && { apiKey }),
+    ...(namespace !== DEFAULT_NAMESPACE && { namespace }),
+  });
+}

@@ -1,0 +1,69 @@
+/** The routes by which browsers get the page. It is for everybody: what it shows it has to ask the services for, as every client does. */
+import type { HeaderReader } from "../interceptors/index.js";
+import { statusAnswer } from "../transport/http/responses.js";
+import type { HttpAnswer, OpenRoute } from "../transport/http/routes.js";
+import type { PageFile, PageFileName } from "./files.js";
+
+const PAGE = "/dashboard";
+const PARTS: readonly PageFileName[] = ["app.js", "style.css", "icon.svg"];
+
+/**
+ * The page loads nothing from elsewhere, talks to nobody else, and is shown in no other page: whatever an agent says of itself stays
+ * text.
+ */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "form-action 'self'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+/** What says the same of every file. A browser keeps it, and asks whether it still is so. */
+const HEADERS = {
+  "content-security-policy": POLICY,
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cache-control": "no-cache",
+  vary: "accept-encoding",
+};
+
+export function dashboardRoutes(): readonly OpenRoute[] {
+  const verbs = ["GET", "HEAD"] as const;
+  return [
+    { kind: "open", verbs, path: "/", answer: forBrowsers },
+    fileRoute(PAGE, "index.html"),
+    ...PARTS.map((name) => fileRoute(`${PAGE}/${name}`, name)),
+  ];
+}
+
+/** Sends people to the page; programs have no business here. */
+function forBrowsers(header: HeaderReader): HttpAnswer {
+  const isBrowser = header.get("accept")?.includes("text/html") === true;
+  return isBrowser ? statusAnswer(307, { location: PAGE.slice(1) }) : statusAnswer(404);
+}
+
+function fileRoute(path: string, name: PageFileName): OpenRoute {
+  let file: Promise<PageFile> | undefined;
+  return {
+    kind: "open",
+    verbs: ["GET", "HEAD"],
+    path,
+    async answer(header) {
+      // Loaded only now: most servers never see a browser.
+      file ??= import("./files.js").then(({ readPageFile }) => readPageFile(name));
+      return fileAnswer(await file, header);
+    },
+  };
+}
+
+function fileAnswer({ contentType, plain, gzipped, etag }: PageFile, header: HeaderReader): HttpAnswer {
+  const headers = { ...HEADERS, etag };
+  if (header.get("if-none-match")?.includes(etag) === true) return { status: 304, body: "", contentType, headers };
+  if (header.get("accept-encoding")?.includes("gzip") !== true)
+    return { status: 200, body: plain, contentType, headers };
+  return { status: 200, body: gzipped, contentType, headers: { ...headers, "content-encoding": "gzip" } };
+}
