@@ -118,7 +118,7 @@ async function showCrew({ url, client }: Stage, { out, io, signal }: Context): P
     board: new StateBoard(io.scheduler),
     title: [
       { text: "opscore demo", look: "bold" },
-      { text: `  three agents at work · ${url}`, look: "dim" },
+      { text: `  three agents at work · ${url}/dashboard`, look: "dim" },
     ],
     footer: [
       { text: "Try in another terminal: ", look: "dim" },
