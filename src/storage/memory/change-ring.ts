@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Change } from "../records.js";
 import type { LogListener, LogPage, LogTail, Position } from "../storage.js";
+import { Tail } from "../tail.js";
 import { Ring } from "./ring.js";
 
 /** What a change takes beside its records, in bytes. */
@@ -86,22 +87,6 @@ export class ChangeRing {
 
   private after(revision: number): Position {
     return { epoch: this.epoch, revisions: [revision] };
-  }
-}
-
-class Tail implements LogTail {
-  closed = false;
-
-  constructor(
-    readonly start: Position,
-    readonly listener: LogListener,
-    private readonly onClose: (tail: Tail) => void,
-  ) {}
-
-  close(): void {
-    if (this.closed) return;
-    this.closed = true;
-    this.onClose(this);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Change } from "../records.js";
 import type { LogListener, LogTail, LossReason, Position } from "../storage.js";
+import { Tail } from "../tail.js";
 import { type CorruptRecordError, unavailable } from "./failures.js";
 import type { Keys } from "./keys.js";
 import { LogFollower } from "./log-follower.js";
@@ -155,21 +156,5 @@ export class LogReader {
   /** Read anew after every wait. */
   private get isClosed(): boolean {
     return this.closed;
-  }
-}
-
-class Tail implements LogTail {
-  closed = false;
-
-  constructor(
-    readonly start: Position,
-    readonly listener: LogListener,
-    private readonly onClose: (tail: Tail) => void,
-  ) {}
-
-  close(): void {
-    if (this.closed) return;
-    this.closed = true;
-    this.onClose(this);
   }
 }
