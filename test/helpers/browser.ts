@@ -27,8 +27,16 @@ export interface Tab {
   readonly complaints: readonly string[];
 }
 
-/** Opens a tab of its own, with nothing of other tabs. It is closed with the test. */
-export async function openTab(browser: Browser, url: string): Promise<Tab> {
+/**
+ * Opens a tab of its own, with nothing of other tabs. It is closed with the test.
+ *
+ * @param prepare called before anything is loaded
+ */
+export async function openTab(
+  browser: Browser,
+  url: string,
+  prepare: (page: Page) => Promise<unknown> = () => Promise.resolve(),
+): Promise<Tab> {
   const context = await browser.newContext({ viewport: { width: 1200, height: 800 } });
   onTestFinished(() => context.close());
   // Sooner than the test's own limit, which would not say what was waited for.
@@ -45,6 +53,7 @@ export async function openTab(browser: Browser, url: string): Promise<Tab> {
   page.on("request", (request) => {
     if (new URL(request.url()).origin !== origin) complaints.push(`asked for ${request.url()}`);
   });
+  await prepare(page);
   await page.goto(url);
   return { page, complaints };
 }

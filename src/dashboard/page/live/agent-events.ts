@@ -1,60 +1,69 @@
-import { ConnectError } from "@connectrpc/connect";
 import type { Agent } from "../../../../gen/opscore/v1/common_pb.js";
 import type { StateEvent } from "../../../../gen/opscore/v1/state_service_pb.js";
 import { errorReason, type OpsCoreClient, type StateEntry } from "../../../client/index.js";
 import { LiveTable } from "./live-table.js";
 
-/** As many as the server keeps of one agent, unless it is told to keep more. */
+/** As many as the server keeps of one agent, unless it is told to keep more; and as many as it gives at once. */
 const HISTORY_SIZE = 1000;
 
 /** What happened to one agent, newest first, by revisions. */
 export type AgentEvents = LiveTable<StateEntry, StateEvent>;
 
-/**
- * The history of an agent, and what happens to it from now on. Watched first and read then: what is in both has the same revision.
- *
- * @param onAgent told of the agent's data; undefined when there is no such agent (any more)
- * @param onFailure told why the agent and its history cannot be read; undefined when they were
- */
-export function agentEvents(
-  client: OpsCoreClient,
-  agentId: string,
-  onAgent: (agent: Agent | undefined) => void,
-  onFailure: (failure: ConnectError | undefined) => void,
-): AgentEvents {
-  async function readAgent(): Promise<void> {
-    try {
-      onAgent((await client.agents.getAgent({ agentId })).agent);
-    } catch (failure) {
-      if (errorReason(failure) !== "AGENT_NOT_FOUND") throw failure;
-      onAgent(undefined);
-    }
+/** One agent, and what happens to it. */
+export interface WatchedAgent {
+  readonly events: AgentEvents;
+  /** The newest data of the agent; undefined when there is no such agent (any more), and before it was read. */
+  agent(): Agent | undefined;
+}
+
+/** An agent, its history, and what happens to it from now on. Watched first and read then: what is in both has the same revision. */
+export function watchAgent(client: OpsCoreClient, agentId: string): WatchedAgent {
+  let newest: Agent | undefined;
+
+  /** What is read may arrive after what was watched, and still be older. */
+  function know(agent: Agent | undefined): void {
+    if (agent !== undefined && (newest === undefined || agent.revision >= newest.revision)) newest = agent;
   }
 
-  async function readHistory(table: AgentEvents): Promise<void> {
-    try {
-      const { events } = await client.states.getStateHistory({ agentId, pageSize: HISTORY_SIZE });
+  async function readAgent(signal: AbortSignal): Promise<void> {
+    const { agent } = await client.agents.getAgent({ agentId }, { signal });
+    if (!signal.aborted) know(agent);
+  }
+
+  async function readHistory(table: AgentEvents, signal: AbortSignal): Promise<void> {
+    for (let pageToken: string | undefined = ""; pageToken !== undefined;) {
+      const request = { agentId, pageSize: HISTORY_SIZE, pageToken };
+      const { events, nextPageToken } = await client.states.getStateHistory(request, { signal });
+      if (signal.aborted) return;
       for (const event of events) add(event, table);
-    } catch (failure) {
-      if (errorReason(failure) !== "AGENT_NOT_FOUND") throw failure;
+      pageToken = nextPageToken === "" ? undefined : nextPageToken;
     }
   }
 
-  return new LiveTable({
+  const events: AgentEvents = new LiveTable({
     open: (options) => client.watchState({ agentIds: [agentId] }, { ...options, includeSnapshot: false }),
     apply(entry, table) {
       if (entry.type === "snapshot") return;
       add(entry.event, table);
-      if (entry.event.agent !== undefined) onAgent(entry.event.agent);
+      know(entry.event.agent);
     },
     compare: (a, b) => Number((b.state?.revision ?? 0n) - (a.state?.revision ?? 0n)),
-    onSynced(table) {
-      Promise.all([readAgent(), readHistory(table)]).then(
-        () => onFailure(undefined),
-        (thrown: unknown) => onFailure(ConnectError.from(thrown)),
-      );
+    most: HISTORY_SIZE,
+    onForget: () => (newest = undefined),
+    read: async (table, signal) => {
+      await Promise.all([readAgent(signal), readHistory(table, signal)].map(unlessNotFound));
     },
   });
+  return { events, agent: () => newest };
+}
+
+/** An agent that is not there is none of the failures. */
+async function unlessNotFound(reading: Promise<void>): Promise<void> {
+  try {
+    await reading;
+  } catch (failure) {
+    if (errorReason(failure) !== "AGENT_NOT_FOUND") throw failure;
+  }
 }
 
 function add(event: StateEvent, table: AgentEvents): void {

@@ -18,13 +18,23 @@ export interface LiveTableOptions<Entry extends { readonly type: string }, Row> 
   apply(entry: Entry, table: LiveTable<Entry, Row>): void;
   /** The order in which rows stand, which must not change while a row has the same id. */
   readonly compare: (a: Row, b: Row) => number;
-  /** What the snapshot has brought is complete; again after each loss of continuity. */
-  onSynced?(table: LiveTable<Entry, Row>): void;
+  /** Only so many rows are kept, those that stand first. Default: all. */
+  readonly most?: number;
+  /** Nothing of what was told holds any longer. */
+  onForget?(): void;
+  /**
+   * Asks for what the watch does not tell, once the watch has told the rest; again after each loss of continuity, and after a failure.
+   *
+   * @param signal aborts when the answer is worth nothing any more
+   */
+  read?(table: LiveTable<Entry, Row>, signal: AbortSignal): Promise<void>;
 }
 
 /** So many rows take a while to be counted and narrowed; the page must have time left for whoever uses it. */
 const MANY_ROWS = 1000;
 const REST_MS = 200;
+/** How long after a failure what could not be read is asked for again. */
+const READ_AGAIN_MS = 3000;
 
 /**
  * The rows that a watch has told of, as they are now. Whoever shows them is told of changes once a frame, however many there were; in
@@ -34,23 +44,25 @@ const REST_MS = 200;
  */
 export class LiveTable<Entry extends { readonly type: string }, Row> {
   condition: Condition = { kind: "connecting" };
-  /** Everything that there is has been told. */
+  /** Everything that there is has been told and read. */
   isComplete = false;
-  private readonly byId = new Map<string, Row>();
-  /** `byId` in order; undefined when rows have come or gone since. */
-  private order: readonly string[] | undefined;
+  /** Why the rest could not be read. */
+  readFailure: ConnectError | undefined;
+  /** In the order of `compare`, apart from what has come since it was last put in order. */
+  private byId = new Map<string, Row>();
+  private isInOrder = true;
   private readonly listeners = new Set<() => void>();
   private isDrawing = false;
   private watch: Watch<Entry> | undefined;
   private token = "";
+  private reading = new AbortController();
 
   constructor(private readonly options: LiveTableOptions<Entry, Row>) {}
 
   /** In order. */
   get rows(): readonly Row[] {
-    const { compare } = this.options;
-    this.order ??= [...this.byId].sort(([, a], [, b]) => compare(a, b)).map(([id]) => id);
-    return this.order.map((id) => this.byId.get(id)).filter((row) => row !== undefined);
+    this.putInOrder();
+    return [...this.byId.values()];
   }
 
   get(id: string): Row | undefined {
@@ -58,13 +70,15 @@ export class LiveTable<Entry extends { readonly type: string }, Row> {
   }
 
   set(id: string, row: Row): void {
-    if (!this.byId.has(id)) this.order = undefined;
+    if (!this.byId.has(id)) this.isInOrder = false;
     this.byId.set(id, row);
+    const { most = Infinity } = this.options;
+    if (this.byId.size > 2 * most) this.putInOrder();
     this.changed();
   }
 
   delete(id: string): void {
-    if (this.byId.delete(id)) this.order = undefined;
+    this.byId.delete(id);
     this.changed();
   }
 
@@ -90,6 +104,7 @@ export class LiveTable<Entry extends { readonly type: string }, Row> {
   stop(): void {
     this.watch?.close();
     this.watch = undefined;
+    this.reading.abort();
   }
 
   private async follow(watch: Watch<Entry>): Promise<void> {
@@ -116,8 +131,7 @@ export class LiveTable<Entry extends { readonly type: string }, Row> {
 
   private take(item: Entry | Synced | Resync): void {
     if (isSynced(item)) {
-      this.isComplete = true;
-      this.options.onSynced?.(this);
+      void this.read();
     } else if (isResync(item)) {
       this.forget();
     } else {
@@ -125,11 +139,41 @@ export class LiveTable<Entry extends { readonly type: string }, Row> {
     }
   }
 
-  private forget(): void {
-    this.byId.clear();
-    this.order = undefined;
-    this.isComplete = false;
+  private async read(): Promise<void> {
+    this.reading.abort();
+    const { signal } = (this.reading = new AbortController());
+    try {
+      await this.options.read?.(this, signal);
+      if (signal.aborted) return;
+      this.readFailure = undefined;
+      this.isComplete = true;
+    } catch (thrown) {
+      if (signal.aborted) return;
+      this.readFailure = ConnectError.from(thrown);
+      // The watch, which lost nothing, would not ask for it again.
+      const again = setTimeout(() => void this.read(), READ_AGAIN_MS);
+      signal.addEventListener("abort", () => clearTimeout(again));
+    }
     this.changed();
+  }
+
+  private forget(): void {
+    this.reading.abort();
+    this.byId.clear();
+    this.isInOrder = true;
+    this.isComplete = false;
+    this.readFailure = undefined;
+    this.options.onForget?.();
+    this.changed();
+  }
+
+  /** What was in order before stays so, which makes it a matter of one comparison for each row, even of thousands. */
+  private putInOrder(): void {
+    if (this.isInOrder) return;
+    const { compare, most } = this.options;
+    const rows = [...this.byId].sort(([, a], [, b]) => compare(a, b));
+    this.byId = new Map(rows.slice(0, most));
+    this.isInOrder = true;
   }
 
   private is(condition: Condition): void {

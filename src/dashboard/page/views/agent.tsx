@@ -1,11 +1,10 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import type { ConnectError } from "@connectrpc/connect";
-import { useState } from "preact/hooks";
-import type { Agent } from "../../../../gen/opscore/v1/common_pb.js";
+import { useMemo } from "preact/hooks";
+import type { Agent, AgentState } from "../../../../gen/opscore/v1/common_pb.js";
 import { StateEvent_Type, type StateEvent } from "../../../../gen/opscore/v1/state_service_pb.js";
 import { enumName } from "../../../lib/enum-name.js";
 import { formatAge, formatTime } from "../../../lib/time-text.js";
-import { agentEvents } from "../live/agent-events.js";
+import { watchAgent } from "../live/agent-events.js";
 import { useLive, useNow } from "../live/use-live.js";
 import { LivenessBadge, StateBadge } from "../parts/badge.js";
 import { Field, Fields, Json, Moment } from "../parts/fields.js";
@@ -18,20 +17,20 @@ import { useServer } from "../server.js";
 /** One agent: who it is, what it is doing, and what it has done. */
 export function AgentView({ agentId }: { readonly agentId: string }) {
   const { client } = useServer();
-  const [agent, setAgent] = useState<Agent>();
-  const [failure, setFailure] = useState<ConnectError>();
-  const table = useLive(() => agentEvents(client, agentId, setAgent, setFailure), [client, agentId]);
-  const { rows } = table;
+  const watched = useMemo(() => watchAgent(client, agentId), [client, agentId]);
+  const table = useLive(() => watched.events, [watched]);
+  const { rows, readFailure } = table;
+  const agent = watched.agent();
   return (
     <Page title={agentId} condition={table.condition}>
-      {failure !== undefined && <Failure what="Its history cannot be read" error={failure} />}
+      {readFailure !== undefined && <Failure what="Its history cannot be read" error={readFailure} />}
       <AgentNow agent={agent} last={rows[0]} />
       <h2>What happened</h2>
       <LongTable
         head={["Time", "Event", "State", "Note", "By"]}
         rows={rows}
         row={(event) => <EventLine key={event.state?.revision} event={event} />}
-        empty={table.isComplete ? "Nothing is known of this agent. It appears when it registers." : ""}
+        empty={table.isComplete && emptyWords(agent)}
       />
     </Page>
   );
@@ -40,7 +39,7 @@ export function AgentView({ agentId }: { readonly agentId: string }) {
 /** @param last what happened to it last */
 function AgentNow({ agent, last }: { readonly agent: Agent | undefined; readonly last: StateEvent | undefined }) {
   const now = useNow();
-  const state = last?.state ?? agent?.state;
+  const state = newer(agent?.state, last?.state);
   if (state === undefined) return null;
   const isGone = last?.type === StateEvent_Type.DEREGISTERED;
   return (
@@ -62,6 +61,18 @@ function AgentNow({ agent, last }: { readonly agent: Agent | undefined; readonly
       <Field name="Metadata">{agent?.metadata && <Json data={agent.metadata} />}</Field>
     </Fields>
   );
+}
+
+/** A history that is read page by page begins with its oldest. */
+function newer(a: AgentState | undefined, b: AgentState | undefined): AgentState | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return a.revision > b.revision ? a : b;
+}
+
+function emptyWords(agent: Agent | undefined): string {
+  return agent === undefined
+    ? "Nothing is known of this agent. It appears when it registers."
+    : "Nothing is kept of what happened to it.";
 }
 
 function EventLine({ event: { type, state, previous } }: { readonly event: StateEvent }) {
