@@ -1,6 +1,6 @@
 import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import type { JsonObject } from "@bufbuild/protobuf";
-import type { ComponentChildren } from "preact";
+import { Fragment, type ComponentChildren } from "preact";
 import { formatAge, formatTime } from "../../../lib/time-text.js";
 
 /** What there is to say of one thing; what is empty is left out. */
@@ -27,6 +27,16 @@ export function Moment({ time, now }: { readonly time: Timestamp; readonly now: 
       <span class="dim">({ms > now ? `in ${formatAge(ms - now)}` : `${formatAge(now - ms)} ago`})</span>
     </time>
   );
+}
+
+/** Words of others, each with a direction of its own: whatever is in one does not turn those after it. */
+export function Words({ words }: { readonly words: readonly string[] }) {
+  return words.map((word, index) => (
+    <Fragment key={word}>
+      {index > 0 && ", "}
+      <bdi>{word}</bdi>
+    </Fragment>
+  ));
 }
 
 /** Free data. */

@@ -7,7 +7,7 @@ import { formatAge, formatTime } from "../../../lib/time-text.js";
 import { watchAgent } from "../live/agent-events.js";
 import { useLive, useNow } from "../live/use-live.js";
 import { LivenessBadge, StateBadge } from "../parts/badge.js";
-import { Field, Fields, Json, Moment } from "../parts/fields.js";
+import { Field, Fields, Json, Moment, Words } from "../parts/fields.js";
 import { LongTable } from "../parts/long-table.js";
 import { Note, saysSomething } from "../parts/note.js";
 import { Failure } from "../parts/notice.js";
@@ -52,8 +52,10 @@ function AgentNow({ agent, last }: { readonly agent: Agent | undefined; readonly
       <Field name="Details">{state.details && <Json data={state.details} />}</Field>
       <Field name="Name">{agent?.displayName}</Field>
       <Field name="Version">{agent?.version}</Field>
-      <Field name="Capabilities">{agent?.capabilities.join(", ")}</Field>
-      <Field name="Labels">{agent && labelsOf(agent)}</Field>
+      <Field name="Capabilities">{agent && wordsOf(agent.capabilities)}</Field>
+      <Field name="Labels">
+        {agent && wordsOf(Object.entries(agent.labels).map(([key, value]) => `${key}=${value}`))}
+      </Field>
       <Field name="Endpoint">{agent?.contactEndpoint}</Field>
       <Field name="Lease">{agent?.leaseTtl && formatAge(durationMs(agent.leaseTtl))}</Field>
       <Field name="Incarnation">{String(state.incarnation)}</Field>
@@ -90,7 +92,7 @@ function EventLine({ event: { type, state, previous } }: { readonly event: State
         )}
         <StateBadge state={state.state} /> <LivenessBadge liveness={state.liveness} />
       </td>
-      <td>
+      <td class="words">
         <Note state={state} />
       </td>
       <td class="dim">{state.actor}</td>
@@ -98,8 +100,6 @@ function EventLine({ event: { type, state, previous } }: { readonly event: State
   );
 }
 
-function labelsOf({ labels }: Agent): string {
-  return Object.entries(labels)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(", ");
+function wordsOf(words: readonly string[]) {
+  return words.length > 0 && <Words words={words} />;
 }

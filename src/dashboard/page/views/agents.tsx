@@ -65,7 +65,7 @@ function AgentLine({ row: { state, since, changedAt }, now }: { readonly row: Ag
         <LivenessBadge liveness={state.liveness} />
       </td>
       <td class="number">{formatAge(now - since)}</td>
-      <td>
+      <td class="words">
         <Note state={state} />
       </td>
     </tr>

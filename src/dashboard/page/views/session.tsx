@@ -1,4 +1,6 @@
+import type { JsonObject } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { useMemo } from "preact/hooks";
 import type { Session } from "../../../../gen/opscore/v1/session_service_pb.js";
 import { TaskStatus, type Task } from "../../../../gen/opscore/v1/task_service_pb.js";
 import { graphOrder } from "../../../lib/task-graph.js";
@@ -93,10 +95,10 @@ function TaskLine({ task, depth, now }: PlacedTask & { readonly now: number }) {
       <td>
         <TaskBadge status={status} />
       </td>
-      <td>{agentId !== "" && <a href={agentLink(agentId)}>{agentId}</a>}</td>
+      <td class="id">{agentId !== "" && <a href={agentLink(agentId)}>{agentId}</a>}</td>
       <td class="number">{attempt > 0 && `${attempt} of ${attempt + attemptsLeft}`}</td>
       <td class="number">{lastAttempt(task, now)}</td>
-      <td>
+      <td class="words">
         <Outcome task={task} />
       </td>
     </tr>
@@ -111,7 +113,13 @@ function Outcome({ task: { reason, error, result } }: { readonly task: Task }) {
       </span>
     );
   }
-  return result === undefined ? null : <code>{JSON.stringify(result)}</code>;
+  return result === undefined ? null : <Result data={result} />;
+}
+
+/** Made into text once, not every second: two hundred of them may be large. */
+function Result({ data }: { readonly data: JsonObject }) {
+  const text = useMemo(() => JSON.stringify(data), [data]);
+  return <code class="result">{text}</code>;
 }
 
 /** How long the last attempt has taken. */

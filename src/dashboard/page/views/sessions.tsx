@@ -58,11 +58,11 @@ function SessionLine({ session, now }: { readonly session: Session; readonly now
       <td>
         <SessionBadge status={status} />
       </td>
-      <td>{agentId !== "" && <a href={agentLink(agentId)}>{agentId}</a>}</td>
-      <td>{workflowId}</td>
+      <td class="id">{agentId !== "" && <a href={agentLink(agentId)}>{agentId}</a>}</td>
+      <td class="id">{workflowId}</td>
       <td class="number">{startTime && `${formatSince(startTime, now)} ago`}</td>
       <td class="number">{durationOf(session, now)}</td>
-      <td class="error">{error}</td>
+      <td class="words error">{error}</td>
     </tr>
   );
 }
