@@ -41,9 +41,9 @@ export function dashboardRoutes(): readonly OpenRoute[] {
 }
 
 /** Sends people to the page; programs have no business here. */
-function forBrowsers(header: HeaderReader): HttpAnswer {
+function forBrowsers(header: HeaderReader, query: string): HttpAnswer {
   const isBrowser = header.get("accept")?.includes("text/html") === true;
-  return isBrowser ? statusAnswer(307, { location: PAGE.slice(1) }) : statusAnswer(404);
+  return isBrowser ? statusAnswer(307, { location: PAGE.slice(1) + query }) : statusAnswer(404);
 }
 
 function fileRoute(path: string, name: PageFileName): OpenRoute {
@@ -60,10 +60,14 @@ function fileRoute(path: string, name: PageFileName): OpenRoute {
   };
 }
 
+/** Whether gzip is among what is accepted, and not with a weight of nothing, which refuses it. */
+function takesGzip(accepted: string): boolean {
+  return accepted.split(",").some((coding) => /^gzip *(;(?! *q=0(\.0*)? *$).*)?$/i.test(coding.trim()));
+}
+
 function fileAnswer({ contentType, plain, gzipped, etag }: PageFile, header: HeaderReader): HttpAnswer {
   const headers = { ...HEADERS, etag };
   if (header.get("if-none-match")?.includes(etag) === true) return { status: 304, body: "", contentType, headers };
-  if (header.get("accept-encoding")?.includes("gzip") !== true)
-    return { status: 200, body: plain, contentType, headers };
+  if (!takesGzip(header.get("accept-encoding") ?? "")) return { status: 200, body: plain, contentType, headers };
   return { status: 200, body: gzipped, contentType, headers: { ...headers, "content-encoding": "gzip" } };
 }

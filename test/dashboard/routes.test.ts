@@ -38,7 +38,11 @@ describe("the page", () => {
     const browser = await get("/", { accept: "text/html,application/xhtml+xml,*/*;q=0.8" });
     expect(browser).toMatchObject({ status: 307, headers: { location: "dashboard" } });
     expect(await get("/", { accept: "*/*" })).toMatchObject({ status: 404 });
-    expect(await get("/dashboard/")).toMatchObject({ status: 307, headers: { location: "/dashboard" } });
+    // Nothing here knows what a proxy has put before the path.
+    const named = { "/?namespace=a": "dashboard?namespace=a", "/dashboard/": "../dashboard" };
+    for (const [path, location] of Object.entries({ ...named, "/dashboard//?a": "../../dashboard?a" })) {
+      expect(await get(path, { accept: "text/html" }), path).toMatchObject({ status: 307, headers: { location } });
+    }
   });
 
   it("consists of files that it names, and of no more", async () => {
@@ -68,6 +72,15 @@ describe("the page", () => {
     expect(packed.headers["vary"]).toBe("accept-encoding");
     expect(packed.body.length).toBeLessThan(plain.body.length / 2);
     expect(gunzipSync(packed.body).equals(plain.body)).toBe(true);
+
+    for (const refusal of ["gzip;q=0", "identity, gzip; q=0.000", "x-gzip-like", "*;q=0"]) {
+      const { headers } = await get("/dashboard/app.js", { "accept-encoding": refusal });
+      expect(headers["content-encoding"], refusal).toBeUndefined();
+    }
+    for (const wish of ["gzip;q=0.5", "br;q=1.0,GZIP"]) {
+      const { headers } = await get("/dashboard/app.js", { "accept-encoding": wish });
+      expect(headers["content-encoding"], wish).toBe("gzip");
+    }
 
     const { etag = "" } = plain.headers;
     const same = await get("/dashboard/app.js", { "if-none-match": String(etag) });

@@ -65,7 +65,7 @@ export function createHttpHandler({ routes, connect, onDefect, ...callParts }: H
   function answerOpenRoute(route: OpenRoute, request: HttpRequest, response: HttpResponse): void {
     const since = performance.now();
     const header = { get: (name: string) => headerOf(request, name) };
-    Promise.resolve(route.answer(header)).then(
+    Promise.resolve(route.answer(header, queryOf(request))).then(
       (answer) => sendAnswer(response, answer, since),
       (thrown: unknown) => {
         if (thrown instanceof OpsCoreError) {
@@ -92,7 +92,9 @@ export function createHttpHandler({ routes, connect, onDefect, ...callParts }: H
     }
     const target = withoutTrailingSlash(path);
     if (target !== undefined && table.match(target) !== undefined) {
-      const location = target + (request.url ?? "").slice(path.length);
+      // From where the caller is: a proxy may have put more before the path than is known here.
+      const up = "../".repeat(path.length - target.length);
+      const location = up + target.slice(target.lastIndexOf("/") + 1) + queryOf(request);
       sendAnswer(response, statusAnswer(307, { location }), performance.now());
     } else if (path.startsWith(ROUTES_ONLY)) {
       sendAnswer(response, statusAnswer(404), performance.now());
@@ -106,6 +108,11 @@ function pathOf(request: HttpRequest): string {
   const url = request.url ?? "/";
   const query = url.indexOf("?");
   return query < 0 ? url : url.slice(0, query);
+}
+
+/** With its `?`; empty when there is none. */
+function queryOf(request: HttpRequest): string {
+  return (request.url ?? "").slice(pathOf(request).length);
 }
 
 /** Undefined when there is none. */

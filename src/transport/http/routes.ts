@@ -35,8 +35,11 @@ interface RouteBase {
 /** A route that calls nothing: it does not pass the gate. */
 export interface OpenRoute extends RouteBase {
   readonly kind: "open";
-  /** @throws OpsCoreError, which its reason gives a status */
-  answer(header: HeaderReader): Awaitable<HttpAnswer>;
+  /**
+   * @param query with its `?`; empty when there is none
+   * @throws OpsCoreError, which its reason gives a status
+   */
+  answer(header: HeaderReader, query: string): Awaitable<HttpAnswer>;
 }
 
 /** The metrics of the server, for a program that collects them. */

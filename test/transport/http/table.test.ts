@@ -56,7 +56,10 @@ describe("a slash at the end", () => {
   ])("%s is 307 to %s, whatever the verb and the key", async (path, location) => {
     for (const method of ["GET", "POST", "DELETE"]) {
       const answer = await ask(path, { method });
-      expect([answer.status, answer.headers.get("location")]).toEqual([307, location]);
+      const { pathname, search } = new URL(answer.headers.get("location") ?? "", `http://x${path}`);
+      expect([answer.status, pathname + search]).toEqual([307, location]);
+      // A proxy may have put more before the path.
+      expect(answer.headers.get("location")).toMatch(/^\.\./);
     }
   });
 
