@@ -12,6 +12,12 @@ export function App() {
   const [access, setAccess] = useState(currentAccess);
   const client = useMemo(() => openClient(access), [access]);
   useEffect(() => () => client.close(), [client]);
+  useEffect(() => {
+    const follow = () =>
+      setAccess((known) => (known.namespace === currentAccess().namespace ? known : currentAccess()));
+    addEventListener("popstate", follow);
+    return () => removeEventListener("popstate", follow);
+  }, []);
   const route = useRoute();
 
   function change(next: Access): void {

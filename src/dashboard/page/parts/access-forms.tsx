@@ -1,10 +1,14 @@
-import type { TargetedSubmitEvent } from "preact";
+import type { TargetedFocusEvent, TargetedSubmitEvent } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import { DEFAULT_NAMESPACE } from "../access.js";
 import { useServer } from "../server.js";
 
 /** Asks for the API key that the server wants. */
 export function SignIn() {
   const { access, change } = useServer();
+  const field = useRef<HTMLInputElement>(null);
+  // There is nothing else to do here, and after a wrong key there is a new field.
+  useEffect(() => field.current?.focus(), []);
   return (
     <form class="sign-in" onSubmit={(event) => change({ ...access, apiKey: fieldOf(event, "key") })}>
       <label for="key">
@@ -12,6 +16,7 @@ export function SignIn() {
       </label>
       <div>
         <input
+          ref={field}
           id="key"
           name="key"
           type="password"
@@ -30,6 +35,12 @@ export function SignIn() {
 /** Says, and changes, which namespace is shown. */
 export function NamespaceForm() {
   const { access, change } = useServer();
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(showCurrent, [access.namespace]);
+
+  function showCurrent(): void {
+    if (field.current !== null) field.current.value = access.namespace;
+  }
 
   function submit(event: TargetedSubmitEvent<HTMLFormElement>): void {
     const typed = fieldOf(event, "namespace");
@@ -37,18 +48,24 @@ export function NamespaceForm() {
     if (namespace !== access.namespace) change({ ...access, namespace });
   }
 
+  /** To refuse what is none would keep the keyboard in the field. */
+  function leave(event: TargetedFocusEvent<HTMLInputElement>): void {
+    const { form, validity } = event.currentTarget;
+    if (validity.valid) form?.requestSubmit();
+    else showCurrent();
+  }
+
   return (
     <form class="namespace" onSubmit={submit}>
       <label for="namespace">namespace</label>
       <input
-        key={access.namespace}
+        ref={field}
         id="namespace"
         name="namespace"
-        defaultValue={access.namespace}
         pattern="[A-Za-z0-9._:\-]{1,128}"
         title="1 to 128 letters, digits and . _ : -"
         spellcheck={false}
-        onBlur={(event) => event.currentTarget.form?.requestSubmit()}
+        onBlur={leave}
       />
     </form>
   );
