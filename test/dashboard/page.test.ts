@@ -101,6 +101,25 @@ describe("the agents", () => {
     expect(await page.getByRole("alert").textContent()).toMatch(/^The server will not show this: .*\(/);
   });
 
+  it("stay narrowed on the way back from one of them", async () => {
+    await client.agents.registerAgent({ agentId: "broken-1", initialState: State.ERROR, labels: { env: "prod" } });
+    await client.agents.registerAgent({ agentId: "broken-2", initialState: State.ERROR });
+    await client.agents.registerAgent({ agentId: "fine-1", initialState: State.IDLE, labels: { env: "prod" } });
+    const { page } = await show();
+    await page.getByRole("textbox", { name: "labels" }).fill("env=prod");
+    await page.getByRole("textbox", { name: "labels" }).press("Enter");
+    await row(page, /broken-2/).waitFor({ state: "detached" });
+    await page.getByRole("searchbox").fill("-1");
+    await page.getByRole("button", { name: "error 1" }).click();
+    await page.getByRole("link", { name: "broken-1" }).click();
+    await row(page, /registered/).waitFor();
+    await page.goBack();
+    await row(page, /broken-1/).waitFor();
+    expect(await page.locator("tbody th").allTextContents()).toEqual(["broken-1"]);
+    expect(await page.getByRole("textbox", { name: "labels" }).inputValue()).toBe("env=prod");
+    expect(await page.getByRole("searchbox").inputValue()).toBe("-1");
+  });
+
   it("that are many are shown in part, and more when that is wanted", async () => {
     await Promise.all(Array.from({ length: 450 }, (_, i) => client.agents.registerAgent({ agentId: `agent-${i}` })));
     const { page } = await show();

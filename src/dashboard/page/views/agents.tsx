@@ -12,30 +12,50 @@ import { Page } from "../parts/page.js";
 import { agentLink } from "../route.js";
 import { useServer } from "../server.js";
 
+/** What the list is narrowed to. */
+interface Narrowing {
+  readonly labels: string;
+  readonly text: string;
+  readonly chosen: State | "lost" | undefined;
+}
+
+/** As it was left, for whoever comes back from one of the agents. */
+let left: Narrowing = { labels: "", text: "", chosen: undefined };
+
 /** Every agent as it is now. */
 export function AgentsView() {
   const { client } = useServer();
   const now = useNow();
-  const [labels, setLabels] = useState("");
-  const [text, setText] = useState("");
-  const [chosen, choose] = useState<State | "lost">();
+  const [{ labels, text, chosen }, setNarrowing] = useState(left);
   const table = useLive(() => agentTable(client, labels), [client, labels]);
   const { rows } = table;
   const shown = rows.filter((row) => isOfKind(row, chosen) && says(row, text));
+
+  function narrow(change: Partial<Narrowing>): void {
+    left = { ...left, ...change };
+    setNarrowing(left);
+  }
+
   return (
     <Page title="Agents" condition={table.condition}>
       <div class="filters">
-        <Chips label="Only agents that are" chips={chipsOf(rows)} chosen={chosen} onChoose={choose} />
+        <Chips
+          label="Only agents that are"
+          chips={chipsOf(rows)}
+          chosen={chosen}
+          onChoose={(kind) => narrow({ chosen: kind })}
+        />
         <input
           type="search"
           aria-label="Only agents with this text"
           placeholder="id or message"
           value={text}
-          onInput={(event) => setText(event.currentTarget.value)}
+          onInput={(event) => narrow({ text: event.currentTarget.value })}
         />
-        <form onSubmit={(event) => setLabels(fieldOf(event, "labels"))}>
+        <form onSubmit={(event) => narrow({ labels: fieldOf(event, "labels") })}>
           <input
             name="labels"
+            defaultValue={labels}
             aria-label="Only agents with these labels"
             placeholder="labels: env=prod,tier in (a,b)"
           />

@@ -20,11 +20,14 @@ const STATUSES = [
   SessionStatus.CANCELLED,
 ] as const;
 
+/** The status that the list was narrowed to, for whoever comes back from one of the sessions. */
+let left: SessionStatus | undefined;
+
 /** Every session as it is now, the newest first. */
 export function SessionsView() {
   const { client } = useServer();
   const now = useNow();
-  const [chosen, choose] = useState<SessionStatus>();
+  const [chosen, choose] = useState(left);
   const table = useLive(() => sessionTable(client, {}), [client]);
   const { rows } = table;
   const chips = STATUSES.map((status) => ({
@@ -36,7 +39,12 @@ export function SessionsView() {
   return (
     <Page title="Sessions" condition={table.condition}>
       <div class="filters">
-        <Chips label="Only sessions that are" chips={chips} chosen={chosen} onChoose={choose} />
+        <Chips
+          label="Only sessions that are"
+          chips={chips}
+          chosen={chosen}
+          onChoose={(status) => choose((left = status))}
+        />
       </div>
       <LongTable
         head={["Session", "Status", "Agent", "Workflow", "Started", "Took", "Error"]}
