@@ -4,6 +4,7 @@
  */
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { createOpsCoreClient, type OpsCoreClient } from "../../client/index.js";
+import { readClock } from "./server-clock.js";
 
 const NAMESPACE = "namespace";
 export const DEFAULT_NAMESPACE = "default";
@@ -41,7 +42,7 @@ export function openClient({ apiKey, namespace }: Access): OpsCoreClient {
   const baseUrl = serverUrl().href;
   return createOpsCoreClient({
     baseUrl,
-    transport: createConnectTransport({ baseUrl, useBinaryFormat: true }),
+    transport: createConnectTransport({ baseUrl, useBinaryFormat: true, interceptors: [readClock] }),
     ...(apiKey !== "" && { apiKey }),
     ...(namespace !== DEFAULT_NAMESPACE && { namespace }),
   });

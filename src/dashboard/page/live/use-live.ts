@@ -1,4 +1,5 @@
 import { useEffect, useMemo, useReducer } from "preact/hooks";
+import { serverNow } from "../server-clock.js";
 import type { LiveTable } from "./live-table.js";
 
 /**
@@ -27,9 +28,9 @@ export function useLive<Entry extends { readonly type: string }, Row>(
   return table;
 }
 
-/** The time in milliseconds since 1970, anew every second, for what says how long something lasts. */
+/** The time of the server in milliseconds since 1970, anew every second, for what says how long something lasts. */
 export function useNow(): number {
-  const [now, tick] = useReducer(() => Date.now(), Date.now());
+  const [now, tick] = useReducer(serverNow, serverNow());
   useEffect(() => {
     const timer = setInterval(tick, 1000);
     return () => clearInterval(timer);
