@@ -55,7 +55,13 @@ function fileRoute(path: string, name: PageFileName): OpenRoute {
     async answer(header) {
       // Loaded only now: most servers never see a browser.
       file ??= import("./files.js").then(({ readPageFile }) => readPageFile(name));
-      return fileAnswer(await file, header);
+      try {
+        return fileAnswer(await file, header);
+      } catch (failure) {
+        // It may be read the next time.
+        file = undefined;
+        throw failure;
+      }
     },
   };
 }

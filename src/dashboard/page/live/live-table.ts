@@ -54,6 +54,7 @@ export class LiveTable<Entry extends { readonly type: string }, Row> {
   private readonly listeners = new Set<() => void>();
   private isDrawing = false;
   private watch: Watch<Entry> | undefined;
+  /** Where it goes on after it was stopped; empty: anew. */
   private token = "";
   private reading = new AbortController();
 
@@ -102,6 +103,7 @@ export class LiveTable<Entry extends { readonly type: string }, Row> {
   }
 
   stop(): void {
+    if (this.watch !== undefined) this.token = this.watch.resumeToken;
     this.watch?.close();
     this.watch = undefined;
     this.reading.abort();
@@ -112,7 +114,6 @@ export class LiveTable<Entry extends { readonly type: string }, Row> {
       for await (const batch of watch.batches()) {
         if (this.watch !== watch) return;
         for (const item of batch) this.take(item);
-        this.token = watch.resumeToken;
         this.is({ kind: "live" });
       }
       // The server has nothing more to say: what was watched is gone. It may come again.
