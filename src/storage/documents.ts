@@ -23,6 +23,8 @@ export interface WriteDocument extends DocumentKey {
   readonly body: JsonObject;
   /** Only if the document has this revision; 0: only if there is none. */
   readonly expectedRevision: number;
+  /** One that is not there is written only if its namespace has fewer of its kind. Undefined: however many there are. */
+  readonly limit?: number;
 }
 
 export interface DeleteDocument extends DocumentKey {
@@ -46,6 +48,7 @@ export interface DocumentStorage {
    * Writes a document, whole.
    *
    * @returns it; undefined when its revision was another one, and nothing was written
+   * @throws TOO_MANY when it would be one more than its limit
    */
   writeDocument(command: WriteDocument): Awaitable<DocumentRecord | undefined>;
   /** @returns whether it was deleted: false when it was not there, or its revision was another one */

@@ -49,6 +49,11 @@ export function tooManyClaims(limit: number): OpsCoreError {
   return new OpsCoreError("TOO_MANY", message, { limit: String(limit) }, { retryAfterMs: RETRY_AFTER_MS });
 }
 
+/** Of one kind, in one namespace. There is room again when somebody deletes one, which no time tells. */
+export function tooManyDocuments(kind: string, limit: number): OpsCoreError {
+  return new OpsCoreError("TOO_MANY", `the namespace has ${limit} of the kind ${kind}`, { limit: String(limit) });
+}
+
 export function sessionExists(sessionId: string): OpsCoreError {
   const metadata = { session_id: sessionId };
   return new OpsCoreError("SESSION_ALREADY_EXISTS", `session ${sessionId} exists already`, metadata);

@@ -10,6 +10,8 @@ import {
   type WebhookRecord,
 } from "./record.js";
 
+/** Of one namespace. */
+const MAX_WEBHOOKS = 100;
 /** How many messages that were given up are kept of one webhook. */
 export const MAX_DEAD = 1_000;
 const PAGE = 1_000;
@@ -34,11 +36,12 @@ export class WebhookStore {
   async write(record: WebhookRecord): Promise<WebhookRecord | undefined> {
     const { namespace, webhookId, revision } = record;
     const key = { kind: WEBHOOKS, namespace, id: webhookId };
-    const written = await this.storage.writeDocument({ ...key, body: bodyOf(record), expectedRevision: revision });
+    const command = { ...key, body: bodyOf(record), expectedRevision: revision, limit: MAX_WEBHOOKS };
+    const written = await this.storage.writeDocument(command);
     return written === undefined ? undefined : { ...record, revision: written.revision };
   }
 
-  /** @returns what was written; undefined when there is one of that id */
+  /** @returns what was written; undefined when there is one of that id. @throws TOO_MANY */
   async create(record: WebhookRecord): Promise<WebhookRecord | undefined> {
     if ((await this.read(record)) !== undefined) return undefined;
     // Whoever deleted one of the same id may have been cut off before all was gone that that one gave up.
@@ -92,12 +95,6 @@ export class WebhookStore {
       bounded: true,
     });
     return { items: items.map(toWebhookRecord), next };
-  }
-
-  /** How many a namespace has, counted up to a limit: however large they are, which a page for an answer minds. */
-  async count(namespace: string, limit: number): Promise<number> {
-    const { items } = await this.storage.listDocuments({ kind: WEBHOOKS, namespace, limit, cursor: undefined });
-    return items.length;
   }
 
   /** Of all namespaces. @param onCorrupt told of one that cannot be read, which is left out */

@@ -24,8 +24,6 @@ import type { DeadBody, WebhookRecord } from "./record.js";
 import { WebhookStore } from "./store.js";
 import { openWatch, type WatchState } from "./watch.js";
 
-/** Of one namespace. */
-const MAX_WEBHOOKS = 100;
 const SECRET = /^[\x21-\x7e]{16,256}$/;
 const SECRET_BYTES = 32;
 
@@ -49,7 +47,6 @@ export function createWebhookService(parts: WebhookServiceParts): ServiceImpl<ty
     async createWebhook(request, ctx) {
       const { namespace } = ctx.values.get(callerKey);
       const draft = readWebhook(request, namespace, parts);
-      if ((await store.count(namespace, MAX_WEBHOOKS)) >= MAX_WEBHOOKS) throw tooManyWebhooks();
       const resumeToken = await startOf(draft, parts.watchState, ctx.signal);
       const record = await store.create({ ...draft, resumeToken });
       if (record === undefined) throw webhookExists(draft.webhookId);
@@ -229,8 +226,4 @@ function toDeadDelivery({ delivery, eventCount, attempts, error, deadTime, resum
 
 function webhookExists(webhookId: string): OpsCoreError {
   return new OpsCoreError("WEBHOOK_ALREADY_EXISTS", `webhook ${webhookId} exists already`, { webhook_id: webhookId });
-}
-
-function tooManyWebhooks(): OpsCoreError {
-  return new OpsCoreError("TOO_MANY", `the namespace has ${MAX_WEBHOOKS} webhooks`, { limit: String(MAX_WEBHOOKS) });
 }

@@ -8,6 +8,7 @@ import type {
   WriteDocument,
 } from "../documents.js";
 import { pageLength } from "../pages.js";
+import { tooManyDocuments } from "../refusals.js";
 import { documentSize } from "../sizes.js";
 import { afterDocument, documentCursor } from "../document-cursor.js";
 
@@ -16,9 +17,13 @@ export class Documents implements DocumentStorage {
   private readonly kinds = new Map<string, Map<string, DocumentRecord>>();
   private revision = 0;
 
-  writeDocument({ kind, namespace, id, body, expectedRevision }: WriteDocument): DocumentRecord | undefined {
+  writeDocument(command: WriteDocument): DocumentRecord | undefined {
+    const { kind, namespace, id, body, expectedRevision, limit } = command;
     const name = nameOf({ namespace, id });
     if ((this.kinds.get(kind)?.get(name)?.revision ?? 0) !== expectedRevision) return undefined;
+    if (limit !== undefined && expectedRevision === 0 && this.namesOf(kind, namespace).length >= limit) {
+      throw tooManyDocuments(kind, limit);
+    }
     this.revision += 1;
     const document = { kind, namespace, id, revision: this.revision, body };
     const documents = this.kinds.get(kind) ?? new Map<string, DocumentRecord>();
@@ -41,8 +46,8 @@ export class Documents implements DocumentStorage {
 
   listDocuments({ kind, namespace, limit, cursor, bounded = false }: ListDocuments): Page<DocumentRecord> {
     const after = afterDocument(cursor);
-    const names = [...(this.kinds.get(kind)?.keys() ?? [])]
-      .filter((name) => name > after && (namespace === undefined || name.startsWith(`${namespace}/`)))
+    const names = this.namesOf(kind, namespace)
+      .filter((name) => name > after)
       .sort();
     const found = names
       .slice(0, limit)
@@ -51,6 +56,12 @@ export class Documents implements DocumentStorage {
     const items = bounded ? found.slice(0, pageLength(found, limit, documentSize)) : found;
     const last = names[items.length - 1];
     return { items, next: names.length > items.length && last !== undefined ? documentCursor(last) : undefined };
+  }
+
+  /** @param namespace undefined: of all */
+  private namesOf(kind: string, namespace: string | undefined): string[] {
+    const names = [...(this.kinds.get(kind)?.keys() ?? [])];
+    return namespace === undefined ? names : names.filter((name) => name.startsWith(`${namespace}/`));
   }
 }
 

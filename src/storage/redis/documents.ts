@@ -11,6 +11,7 @@ import type {
 } from "../documents.js";
 import type { JsonObject } from "../../lib/json.js";
 import type { Page } from "../storage.js";
+import { tooManyDocuments } from "../refusals.js";
 import type { Commands } from "./commands.js";
 import { CorruptRecordError } from "./failures.js";
 
@@ -18,16 +19,20 @@ import { CorruptRecordError } from "./failures.js";
 const KINDS = "kinds";
 /** After every name of a namespace: the character after the slash. */
 const AFTER_SLASH = "0";
+/** What write-document says instead of a revision when there is no room for one more. */
+const FULL = -1;
 
 /** Documents: those of one kind in one partition, so that a list of them is one look. */
 export class Documents implements DocumentStorage {
   constructor(private readonly commands: Commands) {}
 
-  async writeDocument({ body, expectedRevision, ...key }: WriteDocument): Promise<DocumentRecord | undefined> {
+  async writeDocument({ body, expectedRevision, limit, ...key }: WriteDocument): Promise<DocumentRecord | undefined> {
     const { kind, namespace, id } = key;
     const text = JSON.stringify(body);
-    const args = [kind, `${namespace}/${id}`, String(expectedRevision), text];
+    const bounds = limit === undefined ? [] : [String(limit), `[${namespace}/`, afterAllOf(namespace)];
+    const args = [kind, `${namespace}/${id}`, String(expectedRevision), text, ...bounds];
     const revision = Number(await this.commands.text("write-document", this.partitionOf(kind), args));
+    if (revision === FULL && limit !== undefined) throw tooManyDocuments(kind, limit);
     return revision === 0 ? undefined : { ...key, revision, body };
   }
 
@@ -52,7 +57,7 @@ export class Documents implements DocumentStorage {
     const after = afterDocument(cursor);
     const first = namespace === undefined ? "-" : `[${namespace}/`;
     const from = after === "" || (namespace !== undefined && after < `${namespace}/`) ? first : `(${after}`;
-    const to = namespace === undefined ? "+" : `(${namespace}${AFTER_SLASH}`;
+    const to = namespace === undefined ? "+" : afterAllOf(namespace);
     // One more than is wanted tells whether there is a next page.
     const reply = await this.commands.call("list-documents", this.partitionOf(kind), [
       kind,
@@ -102,4 +107,9 @@ export class Documents implements DocumentStorage {
   private keyOf(kind: string, name: string): string {
     return this.commands.keys.document(this.partitionOf(kind), kind, name);
   }
+}
+
+/** The upper end of the names of a namespace, as ZRANGEBYLEX takes it. */
+function afterAllOf(namespace: string): string {
+  return `(${namespace}${AFTER_SLASH}`;
 }

@@ -24,5 +24,17 @@ export function webhooksContract(deployment: () => Deployment): void {
       await there.webhooks.deleteWebhook({ webhookId: "w" });
       expect(await refusal(here.webhooks.getWebhook({ webhookId: "w" }))).toBe("WEBHOOK_NOT_FOUND");
     });
+
+    it("made at the same time through both replicas are no more than a namespace may have", async () => {
+      const { here, there } = openSubject(deployment());
+      const create = (n: number) =>
+        (n % 2 === 0 ? here : there).webhooks.createWebhook({ url: "https://subscriber.example/events" });
+      const made = await Promise.allSettled(Array.from({ length: 120 }, (_, n) => create(n)));
+      const refused = made.filter((outcome) => outcome.status === "rejected");
+      expect(await Promise.all(refused.map(({ reason }) => refusal(Promise.reject(reason as Error))))).toEqual(
+        Array.from({ length: 20 }, () => "TOO_MANY"),
+      );
+      expect((await there.webhooks.listWebhooks({ pageSize: 200 })).webhooks).toHaveLength(100);
+    });
   });
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { DocumentRecord, Storage } from "../../../src/storage/storage.js";
 import { reasonOf, times, useStorage, type StorageFactory } from "./harness.js";
+import { CALLERS, race, tally } from "./racing.js";
 
 const KEY = { kind: "thing", namespace: "default", id: "a" };
 
@@ -51,6 +52,32 @@ export function documentsContract(factory: StorageFactory): void {
       const [winner, ...others] = (await Promise.all(writes)).filter((written) => written !== undefined);
       expect(others).toEqual([]);
       expect(await subject.storage.readDocument(KEY)).toEqual(winner);
+    });
+
+    it("are no more of a kind in a namespace than the writer allows, whoever races", async () => {
+      await write({}, 0, { id: "a" });
+      for (const elsewhere of [{ kind: "other" }, { namespace: "default-2" }, { namespace: "defaul" }]) {
+        for (const id of ["x", "y", "z"]) await write({}, 0, { ...elsewhere, id });
+      }
+      const outcomes = await race(subject, (on, n) =>
+        on.writeDocument({ ...KEY, id: `b${n}`, body: {}, expectedRevision: 0, limit: 3 }),
+      );
+      expect(tally(outcomes)).toEqual({ OK: 2, TOO_MANY: CALLERS - 2 });
+      expect(outcomes.find(({ failure }) => failure !== undefined)?.failure?.metadata).toEqual({ limit: "3" });
+      const { items } = await subject.replica.listDocuments({ ...KEY, limit: 10, cursor: undefined });
+      expect(items).toHaveLength(3);
+    });
+
+    it("are changed however many there are, and deleting one makes room", async () => {
+      const [first] = [await write({ n: 1 }), await write({}, 0, { id: "b" })];
+      const full = { limit: 2 };
+      const second = await write({ n: 2 }, first?.revision, full);
+      expect(second?.body).toEqual({ n: 2 });
+      // That it is there already is said first.
+      expect(await write({}, 0, full)).toBeUndefined();
+      expect(await reasonOf(() => write({}, 0, { ...full, id: "c" }))).toBe("TOO_MANY");
+      await subject.storage.deleteDocument({ ...KEY, expectedRevision: second?.revision ?? 0 });
+      expect(await write({}, 0, { ...full, id: "c" })).toBeDefined();
     });
 
     it("are deleted by whoever knows their revision, and never get an old one again", async () => {
