@@ -102,6 +102,8 @@ export class Server implements OpsCoreServer {
       allowInside: config.outboundAllowPrivate,
       takeoverMs: config.webhookTakeoverMs,
       onFailure: (thrown) => logger.error({ err: thrown }, "webhooks cannot be served"),
+      onUnreadable: (failure) =>
+        logger.error({ err: failure, key: failure.metadata["key"] }, "a webhook cannot be read"),
     });
     this.readiness = new Readiness(() => storage.ready(), { explain: () => status?.trouble });
     if (status !== undefined) status.onChange = () => void this.readiness.check();

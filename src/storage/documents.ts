@@ -2,6 +2,7 @@
  * The part of the storage contract that keeps what is neither an agent nor its work: small JSON documents that few write, such as the
  * webhooks of a namespace and how far each has got. A document is not in the log; whoever must know of a change reads again.
  */
+import type { OpsCoreError } from "../errors/index.js";
 import type { Awaitable } from "../lib/awaitable.js";
 import type { JsonObject } from "../lib/json.js";
 import type { Page } from "./storage.js";
@@ -41,6 +42,8 @@ export interface ListDocuments {
   readonly bounded?: boolean;
   /** `next` of the page before; undefined: the first page. Opaque, and from outside: one that cannot be read throws INVALID_PAGE_TOKEN. */
   readonly cursor: string | undefined;
+  /** Told of each that cannot be read, with CORRUPT_RECORD; it is then left out. Without this such a one fails the list. */
+  readonly onCorrupt?: ((failure: OpsCoreError) => void) | undefined;
 }
 
 export interface DocumentStorage {
@@ -54,6 +57,6 @@ export interface DocumentStorage {
   /** @returns whether it was deleted: false when it was not there, or its revision was another one */
   deleteDocument(command: DeleteDocument): Awaitable<boolean>;
   readDocument(key: DocumentKey): Awaitable<DocumentRecord | undefined>;
-  /** In the order of namespace and id, as strings of UTF-8. */
+  /** In the order of namespace and id, as strings of UTF-8. @throws CORRUPT_RECORD, unless somebody is told of it */
   listDocuments(query: ListDocuments): Awaitable<Page<DocumentRecord>>;
 }

@@ -14,7 +14,7 @@ export interface MetricSources {
   readonly watch: WatchStats;
   readonly sweeper: Pick<LeaseSweeper, "suspected" | "lost" | "braked">;
   readonly tasks: Pick<TaskRunner, "expired">;
-  readonly webhooks: Pick<WebhookDeliveries, "stats" | "progress">;
+  readonly webhooks: Pick<WebhookDeliveries, "stats" | "progress" | "unreadable">;
   readonly readiness: Pick<Readiness, "isReady">;
   readonly storage: Pick<Storage, "heldReports">;
   /** Undefined without Redis: its metrics are then left out. */

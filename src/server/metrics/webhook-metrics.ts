@@ -18,6 +18,12 @@ export const WEBHOOK_METRICS: readonly Metric[] = [
       return [sample(all.length - failing, { condition: "ok" }), sample(failing, { condition: "failing" })];
     },
   ),
+  gauge(
+    "opscore_webhooks_unreadable",
+    [],
+    "Documents of webhooks that cannot be read: those webhooks stand still, and the log names the keys. Every server counts all.",
+    ({ webhooks }) => one(webhooks.unreadable),
+  ),
   counter(
     "opscore_webhook_attempts_total",
     ["outcome"],

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { OpsCoreError } from "../../errors/index.js";
 import type { DocumentStorage } from "../../storage/storage.js";
 import { SweepLoop } from "../sweep-loop.js";
 import { Delivery, type DeliveryOptions } from "./delivery.js";
@@ -20,6 +21,8 @@ export interface WebhookDeliveriesOptions
    * they are given: `beatMs` is a fifth, `leaseMs` two thirds.
    */
   readonly takeoverMs?: number;
+  /** Told once of each document that cannot be read, until it was repaired. Its webhook stands still, others do not. */
+  readonly onUnreadable: (failure: OpsCoreError) => void;
 }
 
 const SECOND = 1_000;
@@ -66,11 +69,16 @@ export class WebhookDeliveries {
   private readonly takeoverMs: number;
   private readonly running = new Map<string, Delivery>();
   private sightings = new Map<string, Sighting>();
+  /** The keys of documents that cannot be read. */
+  private broken: ReadonlySet<string> = new Set<string>();
   private readonly loop: SweepLoop;
   private polling: Promise<void> = Promise.resolve();
   private stopped = false;
 
-  constructor(storage: DocumentStorage, options: WebhookDeliveriesOptions) {
+  constructor(
+    storage: DocumentStorage,
+    private readonly options: WebhookDeliveriesOptions,
+  ) {
     const { takeoverMs = TAKEOVER_MS, clock, onFailure } = options;
     const { beatMs = takeoverMs / 5, leaseMs = (takeoverMs * 2) / 3 } = options;
     const { pollMs = Math.min(POLL_MS, beatMs) } = options;
@@ -84,6 +92,11 @@ export class WebhookDeliveries {
   /** For how many webhooks this replica sends. */
   get size(): number {
     return this.running.size;
+  }
+
+  /** How many documents of the deployment's webhooks cannot be read. */
+  get unreadable(): number {
+    return this.broken.size;
   }
 
   /** The webhooks that this replica sends for. */
@@ -112,14 +125,24 @@ export class WebhookDeliveries {
   }
 
   private async poll(): Promise<void> {
-    const records = await this.store.all(this.delivery.onFailure);
+    const broken = new Set<string>();
+    await this.look((failure) => {
+      const { key = "" } = failure.metadata;
+      if (!this.broken.has(key)) this.options.onUnreadable(failure);
+      broken.add(key);
+    });
+    this.broken = broken;
+  }
+
+  private async look(onCorrupt: (failure: OpsCoreError) => void): Promise<void> {
+    const records = await this.store.all(onCorrupt);
     const byKey = new Map(records.map((record) => [`${record.namespace}/${record.webhookId}`, record]));
     for (const [key, delivery] of this.running) delivery.look(byKey.get(key));
     if (records.length === 0) {
       this.sightings.clear();
       return;
     }
-    const share = Math.ceil(records.length / (await this.presence.look()));
+    const share = Math.ceil(records.length / (await this.presence.look(onCorrupt)));
     for (const delivery of this.sending.slice(share)) delivery.letGo();
     const sightings = new Map<string, Sighting>();
     for (const [key, record] of byKey) {

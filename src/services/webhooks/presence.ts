@@ -1,3 +1,4 @@
+import type { OpsCoreError } from "../../errors/index.js";
 import type { Clock } from "../../lib/clock.js";
 import type { DocumentStorage } from "../../storage/storage.js";
 
@@ -38,11 +39,16 @@ export class Presence {
     private readonly options: PresenceOptions,
   ) {}
 
-  /** Shows this replica, if it is time to, and looks for the others. @returns how many there are, this one included */
-  async look(): Promise<number> {
+  /**
+   * Shows this replica, if it is time to, and looks for the others.
+   *
+   * @param onCorrupt told of one that cannot be read, which does not count
+   * @returns how many there are, this one included
+   */
+  async look(onCorrupt: (failure: OpsCoreError) => void): Promise<number> {
     const { clock, beatMs, leaseMs, takeoverMs } = this.options;
     if (clock.monotonic() - this.shownAt >= beatMs) await this.show();
-    const query = { kind: SENDERS, namespace: NAMESPACE, limit: PAGE, cursor: undefined };
+    const query = { kind: SENDERS, namespace: NAMESPACE, limit: PAGE, cursor: undefined, onCorrupt };
     const { items } = await this.storage.listDocuments(query);
     const sightings = new Map<string, Sighting>();
     let others = 0;

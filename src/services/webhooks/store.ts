@@ -98,15 +98,17 @@ export class WebhookStore {
   }
 
   /** Of all namespaces. @param onCorrupt told of one that cannot be read, which is left out */
-  async all(onCorrupt: (thrown: unknown) => void): Promise<readonly WebhookRecord[]> {
+  async all(onCorrupt: (failure: OpsCoreError) => void): Promise<readonly WebhookRecord[]> {
     const records: WebhookRecord[] = [];
+    const query = { kind: WEBHOOKS, namespace: undefined, limit: PAGE, onCorrupt };
     let cursor: string | undefined;
     do {
-      const page = await this.storage.listDocuments({ kind: WEBHOOKS, namespace: undefined, limit: PAGE, cursor });
+      const page = await this.storage.listDocuments({ ...query, cursor });
       for (const document of page.items) {
         try {
           records.push(toWebhookRecord(document));
         } catch (thrown) {
+          if (!isCorrupt(thrown)) throw thrown;
           onCorrupt(thrown);
         }
       }
@@ -153,6 +155,10 @@ export class WebhookStore {
       }
     }
   }
+}
+
+function isCorrupt(thrown: unknown): thrown is OpsCoreError {
+  return thrown instanceof OpsCoreError && thrown.reason === "CORRUPT_RECORD";
 }
 
 function deadId(delivery: number): string {

@@ -53,6 +53,7 @@ export class Documents implements DocumentStorage {
     limit,
     cursor,
     bounded = false,
+    onCorrupt,
   }: ListDocuments): Promise<Page<DocumentRecord>> {
     const after = afterDocument(cursor);
     const first = namespace === undefined ? "-" : `[${namespace}/`;
@@ -70,13 +71,24 @@ export class Documents implements DocumentStorage {
     const names = cells.filter((_, index) => index % 2 === 0).slice(0, limit);
     const found = names.flatMap((name, index) => {
       const text = cells[2 * index + 1] ?? "";
-      return text === "" ? [] : [this.decode(kind, name, text)];
+      return text === "" ? [] : this.decodeListed(kind, name, text, onCorrupt);
     });
     const items = bounded ? found.slice(0, pageLength(found, limit, documentSize)) : found;
     const cut = items.length < found.length ? items.at(-1) : undefined;
     const last = cut === undefined ? names.at(-1) : `${cut.namespace}/${cut.id}`;
     const isAll = cut === undefined && cells.length / 2 <= limit;
     return { items, next: isAll || last === undefined ? undefined : documentCursor(last) };
+  }
+
+  /** @returns one; none, when it cannot be read and somebody was told. @throws CORRUPT_RECORD */
+  private decodeListed(kind: string, name: string, text: string, onCorrupt: ListDocuments["onCorrupt"]) {
+    try {
+      return [this.decode(kind, name, text)];
+    } catch (thrown) {
+      if (onCorrupt === undefined || !(thrown instanceof CorruptRecordError)) throw thrown;
+      onCorrupt(thrown);
+      return [];
+    }
   }
 
   /** @throws CORRUPT_RECORD */

@@ -1,6 +1,7 @@
 /** Webhooks that are sent by replicas, and what they ask of their storage. */
 import { onTestFinished } from "vitest";
 import type { State } from "../../../gen/opscore/v1/common_pb.js";
+import type { OpsCoreError } from "../../../src/errors/index.js";
 import { WebhookDeliveries, type WebhookDeliveriesOptions } from "../../../src/services/webhooks/deliveries.js";
 import type { Storage, WriteDocument } from "../../../src/storage/storage.js";
 import type { MemoryStorageOptions } from "../../../src/storage/memory/index.js";
@@ -9,15 +10,17 @@ import type { Receiver } from "./receiver.js";
 
 const FAST = { pollMs: 5, beatMs: 10, initialBackoffMs: 1, maxBackoffMs: 4, allowInside: true };
 
-/** The services, and replicas that send for them. */
-export function setUp(memory: MemoryStorageOptions = {}) {
-  const harness = createHarness({ memory, limits: { webhooksInside: true } });
+/** The services, and replicas that send for them. @param wrap may give another storage than the one in memory */
+export function setUp(memory: MemoryStorageOptions = {}, wrap?: (storage: Storage) => Storage) {
+  const harness = createHarness({ memory, limits: { webhooksInside: true }, ...(wrap !== undefined && { wrap }) });
   const failures: unknown[] = [];
+  const unreadable: OpsCoreError[] = [];
   const replica = (options: Partial<WebhookDeliveriesOptions> = {}): WebhookDeliveries => {
     const deliveries = new WebhookDeliveries(harness.storage, {
       clock: harness.clock,
       watchState: harness.services.states.watchState,
       onFailure: (thrown) => failures.push(thrown),
+      onUnreadable: (failure) => unreadable.push(failure),
       ...FAST,
       ...options,
     });
@@ -26,7 +29,7 @@ export function setUp(memory: MemoryStorageOptions = {}) {
     return deliveries;
   };
   const report = (agentId: string, state: State, message = "") => harness.states.setState({ agentId, state, message });
-  return { ...harness, failures, replica, report };
+  return { ...harness, failures, unreadable, replica, report };
 }
 
 /** The numbers of the deliveries, in the order in which they came. */
