@@ -9,6 +9,7 @@ import { WorkflowService } from "../../gen/opscore/v1/workflow_service_pb.js";
 import { borrowedTransport } from "./calls/borrowed-transport.js";
 import { CallTransport } from "./calls/call-transport.js";
 import { clientClosed } from "./calls/failures.js";
+import { sharingSignals } from "./calls/shared-signals.js";
 import { lazyNodeTransport } from "./calls/lazy-transport.js";
 import type { OpenTransport, Protocol } from "./calls/node-transport.js";
 import { Ending } from "./ending.js";
@@ -141,7 +142,8 @@ export function createOpsCoreClient(options: OpsCoreClientOptions): OpsCoreClien
   if (!(rules.defaultTimeoutMs >= 0)) throw new RangeError("defaultTimeoutMs must not be negative");
   const transport = new CallTransport(carrier.transport, rules);
   const once = new CallTransport(carrier.transport, { ...rules, retry: { ...rules.retry, maxAttempts: 1 } });
-  const waits = { calls: createClient(StateService, once), scheduler, lifetime };
+  const calls = sharingSignals(transport);
+  const waits = { calls: createClient(StateService, sharingSignals(once)), scheduler, lifetime };
   const watches = { transport, scheduler, lifetime };
 
   function close(): void {
@@ -150,13 +152,13 @@ export function createOpsCoreClient(options: OpsCoreClientOptions): OpsCoreClien
   }
 
   return {
-    agents: createClient(AgentService, transport),
-    states: createClient(StateService, transport),
-    sessions: createClient(SessionService, transport),
-    workflows: createClient(WorkflowService, transport),
-    tasks: createClient(TaskService, transport),
-    webhooks: createClient(WebhookService, transport),
-    health: createClient(Health, transport),
+    agents: createClient(AgentService, calls),
+    states: createClient(StateService, calls),
+    sessions: createClient(SessionService, calls),
+    workflows: createClient(WorkflowService, calls),
+    tasks: createClient(TaskService, calls),
+    webhooks: createClient(WebhookService, calls),
+    health: createClient(Health, calls),
     watchState: (filter = {}, watchOptions = {}) => watchStates(watches, filter, watchOptions),
     watchSessions: (filter = {}, watchOptions = {}) => watchSessions(watches, filter, watchOptions),
     watchTasks: (filter = {}, watchOptions = {}) => watchTasks(watches, filter, watchOptions),

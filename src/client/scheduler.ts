@@ -1,5 +1,6 @@
 import { systemClock, type Clock } from "../lib/clock.js";
 import type { Ending } from "./ending.js";
+import { onAbort } from "./signals.js";
 
 /** Time and chance, as everything in the client that waits or jitters uses them; tests bring their own. */
 export interface Scheduler extends Clock {
@@ -36,11 +37,11 @@ export function pause(scheduler: Scheduler, ms: number, ending: Ending, signal?:
     const end = () => {
       cancel();
       unsubscribe();
-      signal?.removeEventListener("abort", end);
+      stopListening();
       resolve();
     };
     const cancel = scheduler.after(ms, end);
     const unsubscribe = ending.onEnd(end);
-    signal?.addEventListener("abort", end);
+    const stopListening = onAbort(signal, end);
   });
 }

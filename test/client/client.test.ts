@@ -120,7 +120,8 @@ describe("over a transport that is somebody else's", () => {
     }
     const left = new Set(added.mock.calls.map(([, listener]) => listener));
     for (const [, listener] of removed.mock.calls) left.delete(listener);
-    expect(added).toHaveBeenCalledTimes(5);
+    // The calls in the middle of the watch share its listener.
+    expect(added).toHaveBeenCalledTimes(3);
     expect(left.size).toBe(0);
     const waiting = rejection(client.states.waitForState({ agentId: "a", states: [State.IDLE] }, { signal }));
     controller.abort();

@@ -5,6 +5,7 @@ import { Ending } from "../ending.js";
 import { retryAfterMs } from "../errors.js";
 import { backoffMs, type RetryPolicy } from "../retry-policy.js";
 import { pause, type Scheduler } from "../scheduler.js";
+import { onAbort } from "../signals.js";
 import type { Listeners } from "./listeners.js";
 import type { AgentEvents, AgentOptions, AgentStatus } from "./options.js";
 import type { Outbox, Report, ReportContent } from "./outbox.js";
@@ -75,8 +76,7 @@ export class AgentLoop {
   async start(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     const { scheduler, reconnect } = this.options;
     const deadline = scheduler.monotonic() + timeoutMs;
-    const abort = () => this.end("stopped");
-    signal?.addEventListener("abort", abort);
+    const stopListening = onAbort(signal, () => this.end("stopped"));
     try {
       for (;;) {
         signal?.throwIfAborted();
@@ -97,7 +97,7 @@ export class AgentLoop {
         }
       }
     } finally {
-      signal?.removeEventListener("abort", abort);
+      stopListening();
     }
   }
 

@@ -1,6 +1,8 @@
 import type { Transport } from "@connectrpc/connect";
 import { Ending } from "../ending.js";
+import { onAbort } from "../signals.js";
 import type { OpenTransport } from "./node-transport.js";
+import { thenCall } from "./shared-signals.js";
 
 /**
  * A transport that is somebody else's: its connections stay open when the client is closed, so the client's own calls on it have to be
@@ -15,12 +17,11 @@ export function borrowedTransport(transport: Transport): OpenTransport {
     const controller = new AbortController();
     const abort = () => controller.abort(reason ?? signal?.reason);
     const unsubscribe = lifetime.onEnd(abort);
-    signal?.addEventListener("abort", abort);
-    if (signal?.aborted) abort();
     // The caller's signal may outlive thousands of calls.
+    const stopListening = onAbort(signal, abort);
     const release = () => {
       unsubscribe();
-      signal?.removeEventListener("abort", abort);
+      stopListening();
     };
     return { signal: controller.signal, release };
   }
@@ -51,13 +52,4 @@ export function borrowedTransport(transport: Transport): OpenTransport {
       lifetime.end();
     },
   };
-}
-
-/** The same values; calls `release` when there are no more. */
-async function* thenCall<T>(release: () => void, values: AsyncIterable<T>): AsyncIterable<T> {
-  try {
-    yield* values;
-  } finally {
-    release();
-  }
 }

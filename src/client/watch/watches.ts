@@ -26,6 +26,7 @@ import {
 import { Ending } from "../ending.js";
 import { RECONNECT, retryPolicy, type RetryOptions } from "../retry-policy.js";
 import type { Scheduler } from "../scheduler.js";
+import { onAbort } from "../signals.js";
 import { ResumingStream, type Reconnect, type WatchMessage, type WatchProtocol } from "./resuming-stream.js";
 import { Watch } from "./watch.js";
 
@@ -204,9 +205,7 @@ function startWatch<Message extends WatchMessage, Entry>(
   const watch = new Watch<Entry>(source, resumeToken, () => ended.end());
   const close = () => watch.close();
   ended.onEnd(lifetime.onEnd(close));
-  options.signal?.addEventListener("abort", close);
-  ended.onEnd(() => options.signal?.removeEventListener("abort", close));
-  if (options.signal?.aborted) close();
+  ended.onEnd(onAbort(options.signal, close));
   return watch;
 }
 
