@@ -16,7 +16,7 @@ export type OnDefect = (errorId: string, thrown: unknown) => void;
  * @param onDefect called for everything that nobody throws on purpose
  */
 export function toConnectError(thrown: unknown, onDefect: OnDefect): ConnectError {
-  if (thrown instanceof ConnectError) return thrown;
+  if (thrown instanceof ConnectError) return encodable(thrown);
   if (isAbort(thrown)) return new ConnectError("the call was cancelled", Code.Canceled, undefined, undefined, thrown);
   const error = toOpsCoreError(thrown, onDefect);
   return new ConnectError(wellFormed(error.message), codeOf(error), undefined, errorDetails(error), error);
@@ -30,6 +30,15 @@ function codeOf(error: OpsCoreError): Code {
 /** What `AbortController.abort()` without a reason makes of an awaited operation. */
 function isAbort(thrown: unknown): boolean {
   return thrown instanceof Error && thrown.name === "AbortError";
+}
+
+/** The framework's own repeats of JSON what it cannot read. */
+function encodable(failure: ConnectError): ConnectError {
+  const message = wellFormed(failure.rawMessage);
+  if (message === failure.rawMessage) return failure;
+  const copy = new ConnectError(message, failure.code, failure.metadata, undefined, failure);
+  copy.details = failure.details;
+  return copy;
 }
 
 /** A message may repeat what the caller sent; half a surrogate pair of it cannot be percent-encoded. */

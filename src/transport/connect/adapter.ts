@@ -17,7 +17,7 @@ import { passedGateKey } from "../../interceptors/index.js";
 import { MAX_TIMER_MS, timeoutMs } from "../grpc/timeout.js";
 import type { RouteTable } from "../routes.js";
 import type { HttpRequest, HttpResponse } from "../http/messages.js";
-import { detailFailures } from "./failures.js";
+import { detailFailures, unencodableFailure } from "./failures.js";
 
 export interface ConnectAdapterOptions {
   readonly routes: RouteTable;
@@ -71,6 +71,9 @@ export class ConnectAdapter {
       },
     };
     handler(universal)
+      .catch((thrown: unknown) =>
+        unencodableFailure(thrown, handler.method, universal.header.get("content-type") ?? ""),
+      )
       .then(async (answer) => universalResponseToNodeResponse(await detailFailures(answer, failureOptions), response))
       .catch((failure: unknown) => {
         this.connectionFailed(rpc, ConnectError.from(failure), contextValues.get(passedGateKey));

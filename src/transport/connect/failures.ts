@@ -33,6 +33,22 @@ export async function detailFailures(
   return answer.status >= 400 && type === "application/json" ? detailConnect(answer, options) : answer;
 }
 
+/**
+ * Connect percent-encodes the message of a gRPC status, and throws for half a surrogate pair instead of answering. Only what it says
+ * itself of JSON that it cannot read has that, for it repeats what was sent: all others are made well-formed on their way.
+ *
+ * @returns a failure in words of our own
+ * @throws whatever else was thrown
+ */
+export function unencodableFailure(thrown: unknown, { input }: DescMethod, type: string): UniversalServerResponse {
+  if (!(thrown instanceof URIError) || !type.startsWith("application/grpc")) throw thrown;
+  const message = `cannot decode message ${input.typeName} from JSON: it has half a surrogate pair where it cannot be read`;
+  const trailer = setTrailerStatus(new Headers(), new ConnectError(message, Code.InvalidArgument));
+  const answer = { status: 200, header: new Headers({ "content-type": type }) };
+  if (!type.startsWith("application/grpc-web")) return { ...answer, body: createAsyncIterable([]), trailer };
+  return { ...answer, body: createAsyncIterable([encodeEnvelope(trailerFlag, trailerSerialize(trailer))]) };
+}
+
 /** No protocol was found that the request could be of. Connect says so with a bare status, which tells a person little. */
 function explainStatus(answer: UniversalServerResponse, { method, verb }: FailureOptions): UniversalServerResponse {
   const { status } = answer;
