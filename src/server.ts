@@ -38,7 +38,7 @@ export interface ServerDependencies {
   readonly clock?: Clock;
   /** Used instead of a logger to standard error. */
   readonly logger?: Logger;
-  /** Calls off the wait for a storage that is not there yet. */
+  /** Calls off the wait for a storage that is not there yet, or does not answer. */
   readonly signal?: AbortSignal;
 }
 
@@ -61,7 +61,7 @@ export async function build(config: Config, dependencies: ServerDependencies = {
   const ownsStorage = dependencies.storage === undefined;
   const server = new Server({ config, storage, status, ownsStorage, clock, logger });
   try {
-    await server.start(definitions);
+    await server.start(definitions, dependencies.signal);
   } catch (failure) {
     await server.close();
     throw failure;

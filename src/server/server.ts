@@ -3,6 +3,7 @@
  */
 import type { Logger } from "pino";
 import type { Config } from "../config/index.js";
+import { serverStopping } from "../errors/index.js";
 import { CallLog, createAuthenticator, Gate, OpenCallLimit } from "../interceptors/index.js";
 import type { Clock } from "../lib/clock.js";
 import { packageVersion } from "../lib/version.js";
@@ -130,16 +131,19 @@ export class Server implements OpsCoreServer {
     this.transport = new Transport({ config, routes, httpRoutes, gate, logger });
   }
 
-  /** @param definitions that are to be stored before the first call is taken */
-  async start(definitions: readonly FileDefinition[] = []): Promise<void> {
-    const { redisConnectTimeoutMs: patienceMs } = this.config;
-    await patiently(() => this.hub.start(), patienceMs);
+  /**
+   * @param definitions that are to be stored before the first call is taken
+   * @param signal calls it off: whoever does so closes the server
+   * @throws StorageStartError when the storage cannot be used; SERVER_STOPPING when the server is closed meanwhile; the reason of `signal`
+   */
+  async start(definitions: readonly FileDefinition[] = [], signal?: AbortSignal): Promise<void> {
+    await this.begin(() => this.hub.start(), signal);
     this.sweeper.start();
-    await patiently(() => this.tasks.start(), patienceMs);
+    await this.begin(() => this.tasks.start(), signal);
     this.webhooks.start();
     if (definitions.length === 0) return;
     const loading = () => loadDefinitions(this.storage, definitions, serviceLimits(this.config));
-    const { stored, unchanged } = await patiently(loading, patienceMs);
+    const { stored, unchanged } = await this.begin(loading, signal);
     this.logger.info({ stored, unchanged: unchanged.length }, "workflows loaded");
   }
 
@@ -152,6 +156,13 @@ export class Server implements OpsCoreServer {
 
   close(): Promise<void> {
     return (this.closing ??= this.stop());
+  }
+
+  /** Begins a part that needs the storage. What comes after it must not begin when the server was closed meanwhile. */
+  private async begin<T>(part: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const begun = await patiently(part, this.config.redisConnectTimeoutMs, signal);
+    if (this.closing !== undefined) throw serverStopping();
+    return begun;
   }
 
   private async stop(): Promise<void> {

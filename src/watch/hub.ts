@@ -4,6 +4,7 @@
  * Changes that arrive in one turn of the event loop are flushed together, so that a watcher gets them as one message. Writers
  * never wait: all that a commit does here is to append to an array.
  */
+import { serverStopping } from "../errors/index.js";
 import type { Awaitable } from "../lib/awaitable.js";
 import type { Change } from "../storage/records.js";
 import type { ChangeLog, LogListener, LogPage, LogTail, Position } from "../storage/storage.js";
@@ -52,11 +53,17 @@ export class WatchHub {
     this.window = new RecentChanges(windowSize);
   }
 
-  /** Begins to follow the log. Watches opened before wait for it. */
+  /** Begins to follow the log. Watches opened before wait for it. @throws SERVER_STOPPING when it was stopped meanwhile */
   async start(): Promise<void> {
-    this.tail = await this.storage.tail(this.listener);
+    if (this.stopped) throw serverStopping();
+    const tail = await this.storage.tail(this.listener);
+    this.tail = tail;
+    if (this.isStopped) {
+      await tail.close();
+      throw serverStopping();
+    }
     // What the listener got while tail() was under way is after `start`, and still pending.
-    this.moveTo(this.tail.start);
+    this.moveTo(tail.start);
     this.flush();
   }
 

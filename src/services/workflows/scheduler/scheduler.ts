@@ -4,6 +4,7 @@
  * It keeps no truth. What it has in mind can be read again at any time, and its decisions are proposals: the storage accepts or
  * refuses them. A namespace is followed from its first task on, until it is empty, so that a commit in any other costs one look-up.
  */
+import { serverStopping } from "../../../errors/index.js";
 import type { Clock } from "../../../lib/clock.js";
 import { TaskStatus, type Change, type TaskRecord } from "../../../storage/records.js";
 import type { LogListener, LogTail, Storage } from "../../../storage/storage.js";
@@ -61,10 +62,18 @@ export class Scheduler {
     return this.namespaces.size;
   }
 
-  /** Begins to follow the log, and every namespace that has tasks. Fails when the storage does, and may then be called again. */
+  /**
+   * Begins to follow the log, and every namespace that has tasks. Fails when the storage does, and may then be called again.
+   *
+   * @throws SERVER_STOPPING when it was stopped meanwhile
+   */
   async start(): Promise<void> {
+    this.checkOpen();
     this.tail ??= await this.storage.tail(this.listener);
+    if (this.stopped) await this.tail.close();
+    this.checkOpen();
     await this.findWork();
+    this.checkOpen();
   }
 
   /** Proposes nothing more. What is under way ends by itself. */
@@ -74,6 +83,10 @@ export class Scheduler {
     this.delays.clear();
     for (const { informer } of this.namespaces.values()) informer.close();
     await this.tail?.close();
+  }
+
+  private checkOpen(): void {
+    if (this.stopped) throw serverStopping();
   }
 
   private readonly listener: LogListener = {
