@@ -9,6 +9,7 @@ import type { Clock } from "../../../lib/clock.js";
 import { TaskStatus, type Change, type TaskRecord } from "../../../storage/records.js";
 import type { LogListener, LogTail, Storage } from "../../../storage/storage.js";
 import { isPushed } from "../leases.js";
+import { isAway } from "../refusal.js";
 import { assign, type AssignmentOutcome } from "./assigner.js";
 import { Board, type Assignment } from "./board.js";
 import { Delays } from "./delays.js";
@@ -44,6 +45,8 @@ export class Scheduler {
   private readonly delays = new Delays();
   private readonly retrier: Retrier;
   private readonly reactions: Reactions;
+  /** How often a task could not be assigned for a reason that may never pass. */
+  private readonly failures = new WeakMap<TaskView, number>();
   private tail: LogTail | undefined;
   private underWay = 0;
   private passIsDue = false;
@@ -183,8 +186,12 @@ export class Scheduler {
         this.taskRefused(board, task, outcome);
       }
     } catch (thrown) {
-      this.retrier.failed(thrown, () => this.schedulePass());
-      board.giveBack(task);
+      if (isAway(thrown)) {
+        this.retrier.away(thrown, () => this.schedulePass());
+        board.giveBack(task);
+      } else {
+        this.putAside(board, task, thrown);
+      }
       if (isPushed(agent.traits.delivery)) this.retrier.soon(() => this.deliverLeased(task, agent));
     } finally {
       this.underWay -= 1;
@@ -211,6 +218,17 @@ export class Scheduler {
       board.taskRefused(task);
       this.ripenLater(board, task, NOT_DUE_MS);
     }
+  }
+
+  /** What is wrong with it, or with the agent, may never pass: others go first. */
+  private putAside(board: Board, task: TaskView, thrown: unknown): void {
+    const before = this.failures.get(task) ?? 0;
+    this.failures.set(task, before + 1);
+    board.taskRefused(task);
+    this.retrier.broken(thrown, before, () => {
+      board.ripen(task);
+      this.schedulePass();
+    });
   }
 
   private ripenLater(board: Board, task: TaskView, delayMs: number): void {

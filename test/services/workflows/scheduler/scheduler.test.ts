@@ -66,6 +66,23 @@ describe("a scheduler", () => {
     expect(await log.task("t", TaskStatus.LEASED)).toMatchObject({ agentId: "a" });
   });
 
+  it("puts a task aside whose lease fails for a reason of its own, tells of it once, and leases it when that has passed", async () => {
+    const lease = storage.leaseTask.bind(storage);
+    const defect = new TypeError("a defect");
+    let tries = 0;
+    storage.leaseTask = (command) => {
+      if (command.taskId === "bad" && (tries += 1) <= 2) throw defect;
+      return lease(command);
+    };
+    await scheduler.start();
+    await run([work("bad", { priority: 9 }), work("t")]);
+    await idleAgent("a", { maxConcurrentTasks: 2 });
+    await log.task("t", TaskStatus.LEASED);
+    expect(tries).toBe(1);
+    await log.task("bad", TaskStatus.LEASED);
+    expect(failures.splice(0)).toEqual([defect]);
+  });
+
   it("sees new capabilities, and more room", async () => {
     await scheduler.start();
     await idleAgent("a", { capabilities: [] });
