@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from "../lib/clock.js";
+import { MAX_TIMER_MS, systemClock, type Clock } from "../lib/clock.js";
 import type { Ending } from "./ending.js";
 import { onAbort } from "./signals.js";
 
@@ -13,9 +13,6 @@ export interface Scheduler extends Clock {
    */
   after(ms: number, callback: () => void): () => void;
 }
-
-/** The longest time a timer of the runtime can hold; a longer one would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export const systemScheduler: Scheduler = {
   ...systemClock,

@@ -13,3 +13,6 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
 };
+
+/** The longest delay that a timer of the runtime takes, in milliseconds, somewhat over 24 days; with a longer one it goes off at once. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;

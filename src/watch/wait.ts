@@ -1,5 +1,6 @@
 import { OpsCoreError, serverStopping } from "../errors/index.js";
 import { chain, type Awaitable } from "../lib/awaitable.js";
+import { MAX_TIMER_MS } from "../lib/clock.js";
 import {
   AgentChangeType,
   Liveness,
@@ -49,8 +50,6 @@ export class WaitTimedOut extends OpsCoreError {
 const HISTORY_PAGE = 1000;
 /** How long to wait before a storage that is away is asked again, in milliseconds. */
 const RETRY_MS = 250;
-/** The longest delay that a Node timer takes, in milliseconds; an end further away needs none. */
-const MAX_TIMER_MS = 0x7fff_ffff;
 
 /**
  * Waits until an agent is in one of some states.
@@ -109,6 +108,7 @@ class Wait implements ChangeSink {
     this.hub.stats.waits += 1;
     this.hub.router.add(this, { kind: "agent", namespace, by: "id", ids: [agentId] });
     signal.addEventListener("abort", this.onAbort, { once: true });
+    // An end further away needs no timer.
     if (timeoutMs !== undefined && timeoutMs <= MAX_TIMER_MS) this.timer = setTimeout(this.onTimeout, timeoutMs);
     this.read();
   }

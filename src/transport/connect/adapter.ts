@@ -14,7 +14,8 @@ import {
 } from "@connectrpc/connect-node";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { passedGateKey } from "../../interceptors/index.js";
-import { MAX_TIMER_MS, timeoutMs } from "../grpc/timeout.js";
+import { MAX_TIMER_MS } from "../../lib/clock.js";
+import { timeoutMs } from "../grpc/timeout.js";
 import type { RouteTable } from "../routes.js";
 import type { HttpRequest, HttpResponse } from "../http/messages.js";
 import { detailFailures, unencodableFailure } from "./failures.js";

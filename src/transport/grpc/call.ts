@@ -2,13 +2,14 @@ import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
 import type { CallInfo, HeaderReader, Passage } from "../../interceptors/index.js";
+import { MAX_TIMER_MS } from "../../lib/clock.js";
 import { CallValues } from "../context-values.js";
 import type { LaneStream, ResponseOptions } from "../lane.js";
 import { callEnded } from "../ended.js";
 import { toNodeHeaders } from "./headers.js";
 import type { Route } from "./route.js";
 import { closeReason, failureTrailers, OK_TRAILERS } from "./status.js";
-import { deadlineExceeded, MAX_TIMER_MS, parseTimeout } from "./timeout.js";
+import { deadlineExceeded, parseTimeout } from "./timeout.js";
 
 const CONTENT_TYPE = "application/grpc+proto";
 const RESPONSE_HEADERS: Readonly<OutgoingHttpHeaders> = Object.freeze({ ":status": 200, "content-type": CONTENT_TYPE });
@@ -185,6 +186,7 @@ export class Call implements HandlerContext, CallInfo, HeaderReader {
       const ms = parseTimeout(timeout);
       this.deadline = performance.now() + ms;
       if (ms < 1) throw deadlineExceeded();
+      // A deadline further away needs no timer.
       if (ms <= MAX_TIMER_MS) this.timer = setTimeout(onDeadline, ms, this);
     } catch (thrown) {
       this.fail(thrown);

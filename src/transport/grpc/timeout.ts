@@ -1,7 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
-/** The longest delay that a Node timer takes, in milliseconds; a deadline further away needs none. */
-export const MAX_TIMER_MS = 0x7fff_ffff;
 const TIMEOUT = /^(\d{1,8})([HMSmun])$/;
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 

@@ -1,7 +1,5 @@
 import { Heap, type Heaped } from "../../../lib/heap.js";
-
-/** The longest time that a timer of Node takes, in milliseconds. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+import { MAX_TIMER_MS } from "../../../lib/clock.js";
 
 interface Delayed extends Heaped {
   readonly dueAt: number;
