@@ -1,6 +1,5 @@
 /** The routes by which browsers get the page. It is for everybody: what it shows it has to ask the services for, as every client does. */
 import type { HeaderReader } from "../interceptors/index.js";
-import { statusAnswer } from "../transport/http/responses.js";
 import type { HttpAnswer, OpenRoute } from "../transport/http/routes.js";
 import type { PageFile, PageFileName } from "./files.js";
 
@@ -32,18 +31,10 @@ const HEADERS = {
 };
 
 export function dashboardRoutes(): readonly OpenRoute[] {
-  const verbs = ["GET", "HEAD"] as const;
   return [
-    { kind: "open", verbs, path: "/", answer: forBrowsers },
-    fileRoute(PAGE, "index.html"),
+    { ...fileRoute(PAGE, "index.html"), isHome: true },
     ...PARTS.map((name) => fileRoute(`${PAGE}/${name}`, name)),
   ];
-}
-
-/** Sends people to the page; programs have no business here. */
-function forBrowsers(header: HeaderReader, query: string): HttpAnswer {
-  const isBrowser = header.get("accept")?.includes("text/html") === true;
-  return isBrowser ? statusAnswer(307, { location: PAGE.slice(1) + query }) : statusAnswer(404);
 }
 
 function fileRoute(path: string, name: PageFileName): OpenRoute {

@@ -29,6 +29,7 @@ const ROUTES_ONLY = "/v1/";
 
 export function createHttpHandler({ routes, connect, onDefect, ...callParts }: HttpHandlerOptions) {
   const table = new HttpRouteTable(routes);
+  const home = routes.find((route) => route.kind === "open" && route.isHome === true)?.path;
   return (request: HttpRequest, response: HttpResponse): void => {
     // What breaks a connection shows on the connection; without a listener it would end the process.
     response.on("error", () => undefined);
@@ -65,7 +66,7 @@ export function createHttpHandler({ routes, connect, onDefect, ...callParts }: H
   function answerOpenRoute(route: OpenRoute, request: HttpRequest, response: HttpResponse): void {
     const since = performance.now();
     const header = { get: (name: string) => headerOf(request, name) };
-    Promise.resolve(route.answer(header, queryOf(request))).then(
+    Promise.resolve(route.answer(header)).then(
       (answer) => sendAnswer(response, answer, since),
       (thrown: unknown) => {
         if (thrown instanceof OpsCoreError) {
@@ -90,17 +91,22 @@ export function createHttpHandler({ routes, connect, onDefect, ...callParts }: H
       response.end();
       return;
     }
-    const target = withoutTrailingSlash(path);
-    if (target !== undefined && table.match(target) !== undefined) {
-      // From where the caller is: a proxy may have put more before the path than is known here.
-      const up = "../".repeat(path.length - target.length);
-      const location = up + target.slice(target.lastIndexOf("/") + 1) + queryOf(request);
-      sendAnswer(response, statusAnswer(307, { location }), performance.now());
+    const location = elsewhere(path, request);
+    if (location !== undefined) {
+      sendAnswer(response, statusAnswer(307, { location: location + queryOf(request) }), performance.now());
     } else if (path.startsWith(ROUTES_ONLY)) {
       sendAnswer(response, statusAnswer(404), performance.now());
     } else {
       sendJson(response, 404, { code: "unimplemented", message: `nothing is served at ${path.slice(0, 256)}` });
     }
+  }
+
+  /** What is meant, from where the caller is: a proxy may have put more before the path than is known here. */
+  function elsewhere(path: string, request: HttpRequest): string | undefined {
+    if (path === "/") return isBrowser(request) ? home?.slice(1) : undefined;
+    const target = withoutTrailingSlash(path);
+    if (target === undefined || table.match(target) === undefined) return undefined;
+    return "../".repeat(path.length - target.length) + target.slice(target.lastIndexOf("/") + 1);
   }
 }
 
@@ -113,6 +119,10 @@ function pathOf(request: HttpRequest): string {
 /** With its `?`; empty when there is none. */
 function queryOf(request: HttpRequest): string {
   return (request.url ?? "").slice(pathOf(request).length);
+}
+
+function isBrowser({ method, headers }: HttpRequest): boolean {
+  return (method === "GET" || method === "HEAD") && headers.accept?.includes("text/html") === true;
 }
 
 /** Undefined when there is none. */

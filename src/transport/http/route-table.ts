@@ -30,8 +30,6 @@ export class HttpRouteTable {
    * @returns undefined when nothing is served there
    */
   match(path: string): RouteMatch | undefined {
-    // `OPTIONS *` asks for no path.
-    if (!path.startsWith("/")) return undefined;
     const params: string[] = [];
     let node = this.root;
     // Most of what comes here is not for these routes, and leaves at its first segment.
@@ -49,8 +47,7 @@ export class HttpRouteTable {
       }
       start = end + 1;
     }
-    const isFolder = path.length > 1 && path.endsWith("/");
-    return node.byVerb.size === 0 || isFolder ? undefined : { params, byVerb: node.byVerb };
+    return node.byVerb.size === 0 || path.endsWith("/") ? undefined : { params, byVerb: node.byVerb };
   }
 }
 

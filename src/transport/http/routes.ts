@@ -35,11 +35,10 @@ interface RouteBase {
 /** A route that calls nothing: it does not pass the gate. */
 export interface OpenRoute extends RouteBase {
   readonly kind: "open";
-  /**
-   * @param query with its `?`; empty when there is none
-   * @throws OpsCoreError, which its reason gives a status
-   */
-  answer(header: HeaderReader, query: string): Awaitable<HttpAnswer>;
+  /** @throws OpsCoreError, which its reason gives a status */
+  answer(header: HeaderReader): Awaitable<HttpAnswer>;
+  /** Where browsers are sent that ask for nothing in particular. */
+  readonly isHome?: boolean;
 }
 
 /** The metrics of the server, for a program that collects them. */
