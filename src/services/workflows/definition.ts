@@ -85,7 +85,8 @@ function readRetry(bad: Violations, prefix: string, message: RetryMessage | unde
     multiplier: real(
       bad,
       `${prefix}multiplier`,
-      multiplier || limits.defaultBackoffMultiplier,
+      // Only 0 is "not given": NaN is a value, and none that can be used.
+      multiplier === 0 ? limits.defaultBackoffMultiplier : multiplier,
       1,
       maxBackoffMultiplier,
     ),

@@ -28,7 +28,7 @@ const badTask = (at: string): readonly (readonly [object, ...string[]])[] => [
   [{ retry: { maxAttempts: 101 } }, `${at}.retry.max_attempts`],
   [{ retry: { initialBackoff: { seconds: 3_600n, nanos: 1 } } }, `${at}.retry.initial_backoff`],
   [{ retry: { maxBackoff: { seconds: 86_401n } } }, `${at}.retry.max_backoff`],
-  ...[0.5, 10.5, -1, Infinity].map((multiplier) => [{ retry: { multiplier } }, `${at}.retry.multiplier`] as const),
+  ...[0.5, 10.5, -1, Infinity, NaN].map((multiplier) => [{ retry: { multiplier } }, `${at}.retry.multiplier`] as const),
   ...[-1_001, 1_001].map((priority) => [{ priority }, `${at}.priority`] as const),
   ...badDurations("startDelay", `${at}.start_delay`, { seconds: 30n * 86_400n, nanos: 1 }),
 ];
