@@ -10,6 +10,9 @@ import {
 } from "../../gen/google/rpc/error_details_pb.js";
 import { AgentSchema, AgentStateSchema } from "../../gen/opscore/v1/common_pb.js";
 import { SessionSchema } from "../../gen/opscore/v1/session_service_pb.js";
+import { TaskSchema } from "../../gen/opscore/v1/task_service_pb.js";
+import { WebhookSchema } from "../../gen/opscore/v1/webhook_service_pb.js";
+import { WorkflowSchema } from "../../gen/opscore/v1/workflow_service_pb.js";
 import type { OpsCoreError, Reason } from "../errors/index.js";
 import { toAgentState } from "../services/wire/index.js";
 import { WaitTimedOut } from "../watch/wait.js";
@@ -71,12 +74,16 @@ function retryInfo(error: OpsCoreError): ErrorDetail | undefined {
   });
 }
 
-/** The reasons that are about one resource: what it is, and the key of the metadata that names it. */
-const RESOURCES: Partial<Record<Reason, { readonly desc: DescMessage; readonly key: string }>> = {
-  AGENT_NOT_FOUND: { desc: AgentSchema, key: "agent_id" },
-  SESSION_NOT_FOUND: { desc: SessionSchema, key: "session_id" },
-  SESSION_ALREADY_EXISTS: { desc: SessionSchema, key: "session_id" },
-  SESSION_ENDED: { desc: SessionSchema, key: "session_id" },
+/** The reasons that are about one resource: what it is, and the keys of the metadata that name it. */
+const RESOURCES: Partial<Record<Reason, { readonly desc: DescMessage; readonly keys: readonly string[] }>> = {
+  AGENT_NOT_FOUND: { desc: AgentSchema, keys: ["agent_id"] },
+  SESSION_NOT_FOUND: { desc: SessionSchema, keys: ["session_id"] },
+  SESSION_ALREADY_EXISTS: { desc: SessionSchema, keys: ["session_id"] },
+  SESSION_ENDED: { desc: SessionSchema, keys: ["session_id"] },
+  WORKFLOW_NOT_FOUND: { desc: WorkflowSchema, keys: ["workflow_id"] },
+  TASK_NOT_FOUND: { desc: TaskSchema, keys: ["session_id", "task_id"] },
+  WEBHOOK_NOT_FOUND: { desc: WebhookSchema, keys: ["webhook_id"] },
+  WEBHOOK_ALREADY_EXISTS: { desc: WebhookSchema, keys: ["webhook_id"] },
 };
 
 function resourceInfo({ reason, metadata, message }: OpsCoreError): ErrorDetail | undefined {
@@ -84,7 +91,7 @@ function resourceInfo({ reason, metadata, message }: OpsCoreError): ErrorDetail 
   if (resource === undefined) return undefined;
   return detail(ResourceInfoSchema, {
     resourceType: resource.desc.typeName,
-    resourceName: metadata[resource.key] ?? "",
+    resourceName: resource.keys.map((key) => metadata[key] ?? "").join("/"),
     description: message,
   });
 }

@@ -30,6 +30,10 @@ const RESOURCES = {
   SESSION_NOT_FOUND: ["opscore.v1.Session", "the session_id"],
   SESSION_ALREADY_EXISTS: ["opscore.v1.Session", "the session_id"],
   SESSION_ENDED: ["opscore.v1.Session", "the session_id"],
+  WORKFLOW_NOT_FOUND: ["opscore.v1.Workflow", "the workflow_id"],
+  TASK_NOT_FOUND: ["opscore.v1.Task", "the session_id/the task_id"],
+  WEBHOOK_NOT_FOUND: ["opscore.v1.Webhook", "the webhook_id"],
+  WEBHOOK_ALREADY_EXISTS: ["opscore.v1.Webhook", "the webhook_id"],
 } as Partial<Record<Reason, [string, string]>>;
 
 describe.each(Object.entries(PROTOCOLS))("%s", (_, call) => {
