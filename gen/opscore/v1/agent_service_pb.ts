@@ -528,8 +528,8 @@ export const AgentService: GenService<{
   /**
    * Removes an agent. Its history stays readable until retention removes it; waits on it end with DEREGISTERED and watches get a
    * DEREGISTERED event.
-   * Fails with NOT_FOUND if there is no such agent, with FAILED_PRECONDITION (STALE_INCARNATION) if `incarnation` is not the
-   * current one.
+   * Fails with NOT_FOUND if there is no such agent, with FAILED_PRECONDITION if `incarnation` is not the current one
+   * (STALE_INCARNATION: an earlier one, UNKNOWN_INCARNATION: one that was never given).
    *
    * @generated from rpc opscore.v1.AgentService.DeregisterAgent
    */
@@ -576,7 +576,7 @@ export const AgentService: GenService<{
   /**
    * Renews an agent's lease. Writes no history; emits LIVENESS only when the agent was not ALIVE.
    * Fails with NOT_FOUND if there is no such agent: register (again). Fails with FAILED_PRECONDITION (STALE_INCARNATION) if a
-   * later incarnation has registered.
+   * later incarnation has registered, (UNKNOWN_INCARNATION) if the caller's was never given: register again.
    *
    * @generated from rpc opscore.v1.AgentService.Heartbeat
    */

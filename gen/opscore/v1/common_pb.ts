@@ -380,7 +380,8 @@ export enum TaskDelivery {
 
   /**
    * By a signed POST to its `contact_endpoint`. It answers as on a stream, or by its reports: what says IDLE completes, what says
-   * ERROR fails the task that it names, else the one that the agent was last reported ACTIVE for.
+   * ERROR fails the task that it names, else the one that the agent has had longest. IDLE that names none counts only after an
+   * ACTIVE that is younger than the lease.
    *
    * @generated from enum value: TASK_DELIVERY_ENDPOINT = 2;
    */

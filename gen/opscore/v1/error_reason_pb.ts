@@ -112,8 +112,8 @@ export enum ErrorReason {
   STALE_SEQUENCE = 12,
 
   /**
-   * The precondition (`expected_states` or `expected_revision`) does not hold. Metadata: `state` (of an agent) or `status` (of a
-   * session or task), `revision`. FAILED_PRECONDITION.
+   * The precondition (`expected_states` or `expected_revision`) does not hold. Metadata: `revision`, and for a report the `state` of
+   * the agent, for a session or task its `status`. FAILED_PRECONDITION.
    *
    * @generated from enum value: ERROR_REASON_STATE_MISMATCH = 13;
    */

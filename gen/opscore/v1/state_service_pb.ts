@@ -518,7 +518,7 @@ export type StateEvent = Message<"opscore.v1.StateEvent"> & {
   previous?: AgentState | undefined;
 
   /**
-   * The agent, on REGISTERED and UPDATED events of a watch.
+   * The agent, on REGISTERED, UPDATED and EXITED events of a watch.
    *
    * @generated from field: opscore.v1.Agent agent = 4;
    */
@@ -574,7 +574,7 @@ export enum StateEvent_Type {
   UPDATED = 4,
 
   /**
-   * The agent's data changed and it no longer matches the filter.
+   * The agent's data changed, or it was registered again, and it no longer matches the filter. `agent` holds it.
    *
    * @generated from enum value: TYPE_EXITED = 5;
    */
@@ -622,7 +622,7 @@ export type WaitForStateRequest = Message<"opscore.v1.WaitForStateRequest"> & {
   failStates: State[];
 
   /**
-   * End the wait with LOST when the agent is, or becomes, LIVENESS_LOST.
+   * End the wait with LOST when the agent is, or becomes, LIVENESS_LOST. A state that ends the wait comes first.
    *
    * @generated from field: bool fail_on_lost = 4;
    */

@@ -108,7 +108,7 @@ export type Task = Message<"opscore.v1.Task"> & {
   attempt: number;
 
   /**
-   * How many further attempts there are.
+   * How many further attempts there are. A task that failed for good (`permanent`) is not given those that were left.
    *
    * @generated from field: int32 attempts_left = 13;
    */
@@ -825,7 +825,7 @@ export enum TaskStatus {
   COMPLETED = 4,
 
   /**
-   * Its attempts are used up: it is in the dead letter. Only RetryTask leaves it.
+   * Its attempts are used up, or it failed for good: it is in the dead letter. Only RetryTask leaves it.
    *
    * @generated from enum value: TASK_STATUS_FAILED = 5;
    */
@@ -897,7 +897,7 @@ export const TaskService: GenService<{
   },
   /**
    * Answers that an attempt failed. The task becomes READY again after its backoff, or FAILED when no attempts are left.
-   * Answering the same attempt again gives the same answer.
+   * Answering the same attempt again gives the same answer, until the next attempt begins.
    * Fails as CompleteTask does.
    *
    * @generated from rpc opscore.v1.TaskService.FailTask
@@ -919,7 +919,8 @@ export const TaskService: GenService<{
     output: typeof CancelTaskResponseSchema;
   },
   /**
-   * Gives a FAILED task new attempts. A session that ended as FAILED is RUNNING again: nothing else leaves a terminal status.
+   * Gives a FAILED task new attempts. A session that ended as FAILED is RUNNING again, without the `result` and the `error` of
+   * that end: nothing else leaves a terminal status.
    * Fails with NOT_FOUND if there is no such task, with FAILED_PRECONDITION (STATE_MISMATCH) if it is not FAILED, (SESSION_ENDED)
    * if its session was called off or completed.
    *

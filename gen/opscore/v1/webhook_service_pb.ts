@@ -430,7 +430,7 @@ export type ReplayWebhookRequest = Message<"opscore.v1.ReplayWebhookRequest"> & 
   webhookId: string;
 
   /**
-   * After which token: one of a message, of a DeadDelivery, or of the webhook. Empty: go on where it is, at once.
+   * After which token: one of a message, of a DeadDelivery, or of the webhook. Empty: go on where it is, without waiting.
    *
    * @generated from field: string resume_token = 2;
    */
@@ -536,7 +536,7 @@ export const ListDeadDeliveriesResponseSchema: GenMessage<ListDeadDeliveriesResp
  *
  * Requests are signed: `X-Opscore-Signature` is the hexadecimal HMAC-SHA256, with the webhook's secret, of `X-Opscore-Timestamp`
  * (Unix seconds), a point and the body. `X-Opscore-Webhook` and `X-Opscore-Delivery` name the webhook and the message, by a number
- * that grows by one from message to message and stays the same when it is sent again. Redirects are not followed.
+ * that grows by one from message to message and stays the same when it is sent again, perhaps together with later events. Redirects are not followed.
  *
  * @generated from service opscore.v1.WebhookService
  */
@@ -577,7 +577,8 @@ export const WebhookService: GenService<{
     output: typeof ListWebhooksResponseSchema;
   },
   /**
-   * Removes a webhook. A request that is on its way is not called back.
+   * Removes a webhook. A request that is on its way is not called back, and the server that sends may begin one more: it takes notice
+   * within a second.
    * Fails with NOT_FOUND if there is no such webhook.
    *
    * @generated from rpc opscore.v1.WebhookService.DeleteWebhook
@@ -588,7 +589,8 @@ export const WebhookService: GenService<{
     output: typeof DeleteWebhookResponseSchema;
   },
   /**
-   * Sends everything after a token again, and whatever is waiting to be tried again at once.
+   * Sends everything after a token again, and whatever is waiting to be tried again: the server that sends takes notice within a
+   * second.
    * Fails with NOT_FOUND if there is no such webhook, with INVALID_ARGUMENT (INVALID_RESUME_TOKEN) if the token belongs to another
    * filter.
    *

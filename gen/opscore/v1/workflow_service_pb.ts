@@ -93,7 +93,7 @@ export const WorkflowSchema: GenMessage<Workflow> = /*@__PURE__*/
  */
 export type TaskDefinition = Message<"opscore.v1.TaskDefinition"> & {
   /**
-   * Unique within the workflow. 1 to 128 characters of `[A-Za-z0-9._:-]`.
+   * Unique within the workflow. 1 to 128 characters of `[A-Za-z0-9._:-]`, but not `__proto__`.
    *
    * @generated from field: string task_id = 1;
    */

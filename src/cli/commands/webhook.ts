@@ -115,7 +115,8 @@ function defineGet(command: Command, host: Host): void {
 function defineDelete(command: Command, host: Host): void {
   implementCall(command, host, {
     summary: "Remove a webhook",
-    details: "A request that is on its way is not called back. What was given up is forgotten with it.",
+    details:
+      "A request that is on its way is not called back, and one more may begin within a second. What was given up is forgotten with it.",
     positionals: { webhookId: WEBHOOK_ID },
     flags: {},
     async run({ webhookId }, context) {
@@ -130,7 +131,7 @@ function defineReplay(command: Command, host: Host): void {
   implementCall(command, host, {
     summary: "Send again",
     details:
-      "Everything after a token; without one, what waits to be tried again, at once. What is sent again comes with new numbers, in order.",
+      "Everything after a token, under new numbers, in order; without one, what waits to be tried again, under its own. The server that sends takes notice within a second.",
     examples: [
       ["opscore webhook replay errors", "the receiver is there again: do not wait"],
       ["opscore webhook replay errors --resume-token TOKEN", "what was given up, and all that came after it"],
