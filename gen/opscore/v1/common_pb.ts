@@ -84,7 +84,8 @@ export type Agent = Message<"opscore.v1.Agent"> & {
   leaseExpireTime?: Timestamp | undefined;
 
   /**
-   * Grows by one at every registration of this id: the fencing number that tells a restarted agent from its zombie.
+   * Grows by one at every registration of this id: the fencing number that tells a restarted agent from its zombie. Also after it was
+   * deregistered, for as long as its history is kept; then it begins at 1 again.
    *
    * @generated from field: int64 incarnation = 10;
    */
