@@ -15,9 +15,10 @@ export interface ReplicaSettings {
 }
 
 /**
- * Has replicas confirm what was written on one connection. WAIT holds up what comes behind it on the connection, so there is one for
- * all that was sent in one turn; and once too few have confirmed in time, writes are refused before they are sent, until a look
- * finds enough replicas again.
+ * Has replicas confirm what was written on one connection. WAIT holds up what comes behind it on the connection, so there is one at a
+ * time, for all that was sent until the one before was answered: several in a row that nobody confirms would hold up a read for longer
+ * than it may take. Once too few have confirmed in time, writes are refused before they are sent, until a look finds enough replicas
+ * again.
  */
 export class Replicas {
   private pending: Promise<void> | undefined;
@@ -44,15 +45,12 @@ export class Replicas {
   /** Fulfilled when enough replicas have all that was sent on the connection up to the end of this turn. */
   confirm(): Promise<void> {
     if (this.pending === undefined) {
-      const confirmed = new Promise<void>((resolve, reject) => {
-        process.nextTick(() => {
-          this.pending = undefined;
-          this.ask().then(resolve, reject);
-        });
+      this.pending = this.last.then(endOfTurn).then(() => {
+        this.pending = undefined;
+        return this.ask();
       });
       // Nobody waits for it when all that it would confirm has failed.
-      this.last = confirmed.catch(() => undefined);
-      this.pending = confirmed;
+      this.last = this.pending.catch(() => undefined);
     }
     return this.pending;
   }
@@ -68,6 +66,8 @@ export class Replicas {
   }
 
   private async ask(): Promise<void> {
+    // It was sent before the answer that said so: to ask again would hold up everything once more.
+    if (this.short) throw refusedForReplicas();
     const { waitReplicas, timeoutMs } = this.settings;
     const had = await this.connection.client.wait(waitReplicas, timeoutMs);
     if (had >= waitReplicas) return;
@@ -105,6 +105,10 @@ export class Replicas {
     // While writes are refused nobody else may find out that the connection has died.
     return this.connection.ask(LOOK_MS + timeoutMs, (client) => client.wait(waitReplicas, LOOK_MS)).catch(() => 0);
   }
+}
+
+function endOfTurn(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve));
 }
 
 /** Why a write is refused while there are too few replicas. */

@@ -1,4 +1,5 @@
 /** Commits that wait until replicas of Redis have them. */
+import { setImmediate as turn } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { State } from "../../../src/storage/records.js";
@@ -86,6 +87,18 @@ describe("waiting for replicas", () => {
     expect(await storage.setState(report)).toMatchObject({ changed: true, state: { message: "unconfirmed" } });
     expect((await storage.head()).revisions).toEqual(head.revisions);
     expect(storage.status().isShortOfReplicas).toBe(false);
+  });
+
+  it("holds up reads for one commit at most that the replica does not confirm, however many were sent", async () => {
+    follower.freeze();
+    const commits: ReturnType<typeof reasonOf>[] = [];
+    for (let index = 0; index < 5; index += 1) {
+      commits.push(reasonOf(() => storage.setState(aReport("a", State.ACTIVE, { message: String(index) }))));
+      await turn();
+    }
+    expect(await storage.getState(KEY)).toMatchObject({ message: "4" });
+    expect(new Set(await Promise.all(commits))).toEqual(new Set(["STORAGE_UNAVAILABLE"]));
+    expect(storage.status().connections.map(({ isOpen }) => isOpen)).toEqual([true, true]);
   });
 
   it("gives a repeat the first answer only when the replica has what was answered", async () => {
