@@ -587,8 +587,9 @@ export const AgentService: GenService<{
   },
   /**
    * Releases the mass-expiry brake: when more than half of all leased agents, and at least 20, would become LOST at once, the
-   * server stops them at SUSPECT, because the fault is then more likely on its own side. An operator who knows better confirms
-   * here that those agents are gone. Agents that are not past their time are not touched.
+   * server stops them at SUSPECT, because the fault is then more likely on its own side. The agents of all namespaces are
+   * counted together. An operator who knows better confirms here that those of the caller's namespace are gone. Agents that are not
+   * past their time are not touched.
    *
    * @generated from rpc opscore.v1.AgentService.ConfirmExpiry
    */

@@ -215,7 +215,7 @@ function defineConfirmExpiry(command: Command, host: Host): void {
   implementCall(command, host, {
     summary: "Confirm that agents are lost which all went silent at once",
     details:
-      "When more than half of all leased agents, and at least 20, would be LOST at once, the server keeps them at SUSPECT: the fault is then more likely on its own side. This says that it is not. Agents that are not past their time are not touched.",
+      "When more than half of all leased agents, and at least 20, would be LOST at once, the server keeps them at SUSPECT: the fault is then more likely on its own side. This says that it is not, for the agents of the namespace. Agents that are not past their time are not touched.",
     positionals: {},
     flags: {},
     async run(_values, { client, out, json, signal }) {
