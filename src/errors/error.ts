@@ -64,6 +64,11 @@ export function serverStopping(): OpsCoreError {
   return new OpsCoreError("SERVER_STOPPING", "the server is stopping", {}, { retryAfterMs: 250 });
 }
 
+/** Whether a record is damaged: what needs it succeeds only when somebody repairs that. */
+export function isCorrupt(thrown: unknown): thrown is OpsCoreError {
+  return thrown instanceof OpsCoreError && thrown.reason === "CORRUPT_RECORD";
+}
+
 /** @param violations at least one */
 export function invalidFields(violations: readonly FieldViolation[]): OpsCoreError {
   const [first] = violations;

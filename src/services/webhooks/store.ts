@@ -1,4 +1,4 @@
-import { OpsCoreError } from "../../errors/index.js";
+import { isCorrupt, OpsCoreError } from "../../errors/index.js";
 import type { DocumentStorage } from "../../storage/storage.js";
 import {
   bodyOf,
@@ -155,10 +155,6 @@ export class WebhookStore {
       }
     }
   }
-}
-
-function isCorrupt(thrown: unknown): thrown is OpsCoreError {
-  return thrown instanceof OpsCoreError && thrown.reason === "CORRUPT_RECORD";
 }
 
 function deadId(delivery: number): string {

@@ -10,8 +10,3 @@ export function isAway(thrown: unknown): boolean {
 export function isRefusal(thrown: unknown): boolean {
   return thrown instanceof OpsCoreError && !isAway(thrown);
 }
-
-/** Whether a record is damaged: what needs it succeeds only when somebody repairs that. */
-export function isCorrupt(thrown: unknown): boolean {
-  return thrown instanceof OpsCoreError && thrown.reason === "CORRUPT_RECORD";
-}

@@ -1,4 +1,5 @@
-import { isAway, isCorrupt, isRefusal } from "../refusal.js";
+import { isCorrupt } from "../../../errors/index.js";
+import { isAway, isRefusal } from "../refusal.js";
 import type { Delays } from "./delays.js";
 
 /** How long to wait after the storage could not be reached, in milliseconds. */
